@@ -1,0 +1,175 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class InitPolicy(_message.Message):
+    __slots__ = ("rules",)
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[InitRule]
+    def __init__(self, rules: _Optional[_Iterable[_Union[InitRule, _Mapping]]] = ...) -> None: ...
+
+class InitRule(_message.Message):
+    __slots__ = ("name", "match", "dtype", "optional", "ties", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    TIES_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    NORMAL_FIELD_NUMBER: _ClassVar[int]
+    TRUNC_NORMAL_FIELD_NUMBER: _ClassVar[int]
+    CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    ONES_FIELD_NUMBER: _ClassVar[int]
+    ZEROS_FIELD_NUMBER: _ClassVar[int]
+    EYE_FIELD_NUMBER: _ClassVar[int]
+    DIRAC_FIELD_NUMBER: _ClassVar[int]
+    XAVIER_UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    XAVIER_NORMAL_FIELD_NUMBER: _ClassVar[int]
+    KAIMING_UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    KAIMING_NORMAL_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    match: Selector
+    dtype: str
+    optional: bool
+    ties: str
+    uniform: Uniform
+    normal: Normal
+    trunc_normal: TruncNormal
+    constant: ConstantValue
+    ones: Ones
+    zeros: Zeros
+    eye: Eye
+    dirac: Dirac
+    xavier_uniform: XavierUniform
+    xavier_normal: XavierNormal
+    kaiming_uniform: KaimingUniform
+    kaiming_normal: KaimingNormal
+    library_default: LibraryDefault
+    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ...) -> None: ...
+
+class Uniform(_message.Message):
+    __slots__ = ("a", "b")
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    a: float
+    b: float
+    def __init__(self, a: _Optional[float] = ..., b: _Optional[float] = ...) -> None: ...
+
+class Normal(_message.Message):
+    __slots__ = ("mean", "std")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    std: float
+    def __init__(self, mean: _Optional[float] = ..., std: _Optional[float] = ...) -> None: ...
+
+class TruncNormal(_message.Message):
+    __slots__ = ("mean", "std", "a", "b")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    std: float
+    a: float
+    b: float
+    def __init__(self, mean: _Optional[float] = ..., std: _Optional[float] = ..., a: _Optional[float] = ..., b: _Optional[float] = ...) -> None: ...
+
+class ConstantValue(_message.Message):
+    __slots__ = ("val",)
+    VAL_FIELD_NUMBER: _ClassVar[int]
+    val: float
+    def __init__(self, val: _Optional[float] = ...) -> None: ...
+
+class Ones(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Zeros(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Eye(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Dirac(_message.Message):
+    __slots__ = ("groups",)
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    groups: int
+    def __init__(self, groups: _Optional[int] = ...) -> None: ...
+
+class XavierUniform(_message.Message):
+    __slots__ = ("gain",)
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    gain: float
+    def __init__(self, gain: _Optional[float] = ...) -> None: ...
+
+class XavierNormal(_message.Message):
+    __slots__ = ("gain",)
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    gain: float
+    def __init__(self, gain: _Optional[float] = ...) -> None: ...
+
+class KaimingUniform(_message.Message):
+    __slots__ = ("a", "mode", "nonlinearity")
+    A_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    NONLINEARITY_FIELD_NUMBER: _ClassVar[int]
+    a: float
+    mode: str
+    nonlinearity: str
+    def __init__(self, a: _Optional[float] = ..., mode: _Optional[str] = ..., nonlinearity: _Optional[str] = ...) -> None: ...
+
+class KaimingNormal(_message.Message):
+    __slots__ = ("a", "mode", "nonlinearity")
+    A_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    NONLINEARITY_FIELD_NUMBER: _ClassVar[int]
+    a: float
+    mode: str
+    nonlinearity: str
+    def __init__(self, a: _Optional[float] = ..., mode: _Optional[str] = ..., nonlinearity: _Optional[str] = ...) -> None: ...
+
+class LibraryDefault(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Selector(_message.Message):
+    __slots__ = ("module", "class_contains", "class_path", "module_path", "path", "regex", "tensor", "ndim", "shape", "block", "role", "tied", "any", "all")
+    MODULE_FIELD_NUMBER: _ClassVar[int]
+    CLASS_CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    CLASS_PATH_FIELD_NUMBER: _ClassVar[int]
+    MODULE_PATH_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    REGEX_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    NDIM_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    TIED_FIELD_NUMBER: _ClassVar[int]
+    ANY_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    NOT_FIELD_NUMBER: _ClassVar[int]
+    module: _containers.RepeatedScalarFieldContainer[str]
+    class_contains: _containers.RepeatedScalarFieldContainer[str]
+    class_path: _containers.RepeatedScalarFieldContainer[str]
+    module_path: _containers.RepeatedScalarFieldContainer[str]
+    path: _containers.RepeatedScalarFieldContainer[str]
+    regex: _containers.RepeatedScalarFieldContainer[str]
+    tensor: _containers.RepeatedScalarFieldContainer[str]
+    ndim: _containers.RepeatedScalarFieldContainer[int]
+    shape: _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]
+    block: _containers.RepeatedScalarFieldContainer[int]
+    role: _containers.RepeatedScalarFieldContainer[str]
+    tied: bool
+    any: _containers.RepeatedCompositeFieldContainer[Selector]
+    all: _struct_pb2.ListValue
+    def __init__(self, module: _Optional[_Iterable[str]] = ..., class_contains: _Optional[_Iterable[str]] = ..., class_path: _Optional[_Iterable[str]] = ..., module_path: _Optional[_Iterable[str]] = ..., path: _Optional[_Iterable[str]] = ..., regex: _Optional[_Iterable[str]] = ..., tensor: _Optional[_Iterable[str]] = ..., ndim: _Optional[_Iterable[int]] = ..., shape: _Optional[_Iterable[_Union[_struct_pb2.ListValue, _Mapping]]] = ..., block: _Optional[_Iterable[int]] = ..., role: _Optional[_Iterable[str]] = ..., tied: _Optional[bool] = ..., any: _Optional[_Iterable[_Union[Selector, _Mapping]]] = ..., all: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., **kwargs) -> None: ...

@@ -1,0 +1,219 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from initium.v1 import recipe_pb2 as _recipe_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Plan(_message.Message):
+    __slots__ = ("plan_version", "generator", "seed", "tensors", "max_shard_bytes", "files", "literals", "groups", "versions", "recipe", "environment", "plan_digest", "weights_key")
+    class LiteralsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    class VersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    GENERATOR_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SHARD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    LITERALS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_KEY_FIELD_NUMBER: _ClassVar[int]
+    plan_version: int
+    generator: str
+    seed: int
+    tensors: _containers.RepeatedCompositeFieldContainer[PlannedTensor]
+    max_shard_bytes: int
+    files: _containers.RepeatedCompositeFieldContainer[PlannedFile]
+    literals: _containers.ScalarMap[str, bytes]
+    groups: PlannedGroups
+    versions: _containers.ScalarMap[str, str]
+    recipe: _recipe_pb2.Recipe
+    environment: _containers.ScalarMap[str, str]
+    plan_digest: str
+    weights_key: str
+    def __init__(self, plan_version: _Optional[int] = ..., generator: _Optional[str] = ..., seed: _Optional[int] = ..., tensors: _Optional[_Iterable[_Union[PlannedTensor, _Mapping]]] = ..., max_shard_bytes: _Optional[int] = ..., files: _Optional[_Iterable[_Union[PlannedFile, _Mapping]]] = ..., literals: _Optional[_Mapping[str, bytes]] = ..., groups: _Optional[_Union[PlannedGroups, _Mapping]] = ..., versions: _Optional[_Mapping[str, str]] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., plan_digest: _Optional[str] = ..., weights_key: _Optional[str] = ...) -> None: ...
+
+class PlannedTensor(_message.Message):
+    __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size")
+    class ResolvedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TRAINABLE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    MODULE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    dtype: str
+    fill: Fill
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    rule: str
+    initializer: str
+    resolved: _containers.ScalarMap[str, str]
+    kind: str
+    trainable: bool
+    group: int
+    module_class: str
+    file: int
+    offset: int
+    size: int
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+
+class Fill(_message.Message):
+    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts")
+    CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_FIELD_NUMBER: _ClassVar[int]
+    NORMAL_FIELD_NUMBER: _ClassVar[int]
+    TRUNC_NORMAL_FIELD_NUMBER: _ClassVar[int]
+    LITERAL_FIELD_NUMBER: _ClassVar[int]
+    EYE_FIELD_NUMBER: _ClassVar[int]
+    DIRAC_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    constant: ConstantFill
+    uniform: UniformFill
+    normal: NormalFill
+    trunc_normal: TruncNormalFill
+    literal: LiteralFill
+    eye: EyeFill
+    dirac: DiracFill
+    parts: PartsFill
+    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ...) -> None: ...
+
+class ConstantFill(_message.Message):
+    __slots__ = ("value",)
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    def __init__(self, value: _Optional[str] = ...) -> None: ...
+
+class UniformFill(_message.Message):
+    __slots__ = ("low", "high")
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    low: str
+    high: str
+    def __init__(self, low: _Optional[str] = ..., high: _Optional[str] = ...) -> None: ...
+
+class NormalFill(_message.Message):
+    __slots__ = ("mean", "std")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    mean: str
+    std: str
+    def __init__(self, mean: _Optional[str] = ..., std: _Optional[str] = ...) -> None: ...
+
+class TruncNormalFill(_message.Message):
+    __slots__ = ("mean", "std", "a", "b")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    A_FIELD_NUMBER: _ClassVar[int]
+    B_FIELD_NUMBER: _ClassVar[int]
+    mean: str
+    std: str
+    a: str
+    b: str
+    def __init__(self, mean: _Optional[str] = ..., std: _Optional[str] = ..., a: _Optional[str] = ..., b: _Optional[str] = ...) -> None: ...
+
+class LiteralFill(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    def __init__(self, digest: _Optional[str] = ...) -> None: ...
+
+class EyeFill(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DiracFill(_message.Message):
+    __slots__ = ("groups",)
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    groups: int
+    def __init__(self, groups: _Optional[int] = ...) -> None: ...
+
+class PartsFill(_message.Message):
+    __slots__ = ("base", "parts")
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    base: Fill
+    parts: _containers.RepeatedCompositeFieldContainer[Part]
+    def __init__(self, base: _Optional[_Union[Fill, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("start", "stop", "fill")
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    start: _containers.RepeatedScalarFieldContainer[int]
+    stop: _containers.RepeatedScalarFieldContainer[int]
+    fill: Fill
+    def __init__(self, start: _Optional[_Iterable[int]] = ..., stop: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
+
+class PlannedFile(_message.Message):
+    __slots__ = ("name", "size", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size: int
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class PlannedGroups(_message.Message):
+    __slots__ = ("optimizer", "groups")
+    OPTIMIZER_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    optimizer: str
+    groups: _containers.RepeatedCompositeFieldContainer[Group]
+    def __init__(self, optimizer: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("name", "options", "tensors", "elements")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    options: _struct_pb2.Struct
+    tensors: _containers.RepeatedScalarFieldContainer[str]
+    elements: int
+    def __init__(self, name: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., tensors: _Optional[_Iterable[str]] = ..., elements: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,213 @@
+from initium.v1 import manifest_pb2 as _manifest_pb2
+from initium.v1 import plan_pb2 as _plan_pb2
+from initium.v1 import recipe_pb2 as _recipe_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ResolveView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESOLVE_VIEW_UNSPECIFIED: _ClassVar[ResolveView]
+    RESOLVE_VIEW_PLAN: _ClassVar[ResolveView]
+    RESOLVE_VIEW_INVENTORY: _ClassVar[ResolveView]
+RESOLVE_VIEW_UNSPECIFIED: ResolveView
+RESOLVE_VIEW_PLAN: ResolveView
+RESOLVE_VIEW_INVENTORY: ResolveView
+
+class PlanSource(_message.Message):
+    __slots__ = ("recipe", "plan", "plan_digest")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    recipe: _recipe_pb2.Recipe
+    plan: _plan_pb2.Plan
+    plan_digest: str
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., plan_digest: _Optional[str] = ...) -> None: ...
+
+class ResolveRequest(_message.Message):
+    __slots__ = ("source", "view")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    source: PlanSource
+    view: ResolveView
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., view: _Optional[_Union[ResolveView, str]] = ...) -> None: ...
+
+class ResolveResponse(_message.Message):
+    __slots__ = ("plan", "total_bytes", "inventory")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    plan: _plan_pb2.Plan
+    total_bytes: int
+    inventory: _containers.RepeatedCompositeFieldContainer[InventoryTensor]
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., inventory: _Optional[_Iterable[_Union[InventoryTensor, _Mapping]]] = ...) -> None: ...
+
+class InventoryTensor(_message.Message):
+    __slots__ = ("name", "shape", "dtype", "kind", "module_path", "classes", "class_path", "aliases", "roles", "block", "default_fill", "default_error")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MODULE_PATH_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    CLASS_PATH_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FILL_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_ERROR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    dtype: str
+    kind: str
+    module_path: str
+    classes: _containers.RepeatedScalarFieldContainer[str]
+    class_path: str
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    block: int
+    default_fill: _plan_pb2.Fill
+    default_error: str
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[str] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_plan_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
+
+class GenerateRequest(_message.Message):
+    __slots__ = ("source", "start", "tensor_digests")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    source: PlanSource
+    start: Position
+    tensor_digests: bool
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., start: _Optional[_Union[Position, _Mapping]] = ..., tensor_digests: _Optional[bool] = ...) -> None: ...
+
+class Position(_message.Message):
+    __slots__ = ("file", "offset")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    file: int
+    offset: int
+    def __init__(self, file: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class GenerateResponse(_message.Message):
+    __slots__ = ("header", "chunk", "trailer")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    TRAILER_FIELD_NUMBER: _ClassVar[int]
+    header: GenerateHeader
+    chunk: Chunk
+    trailer: GenerateTrailer
+    def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., trailer: _Optional[_Union[GenerateTrailer, _Mapping]] = ...) -> None: ...
+
+class GenerateHeader(_message.Message):
+    __slots__ = ("plan", "total_bytes", "server_version")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    plan: _plan_pb2.Plan
+    total_bytes: int
+    server_version: str
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., server_version: _Optional[str] = ...) -> None: ...
+
+class Chunk(_message.Message):
+    __slots__ = ("file", "offset", "digest", "data")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    file: int
+    offset: int
+    digest: bytes
+    data: bytes
+    def __init__(self, file: _Optional[int] = ..., offset: _Optional[int] = ..., digest: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class GenerateTrailer(_message.Message):
+    __slots__ = ("files", "tensors")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[_manifest_pb2.FileDigest]
+    tensors: _containers.RepeatedCompositeFieldContainer[_manifest_pb2.TensorDigest]
+    def __init__(self, files: _Optional[_Iterable[_Union[_manifest_pb2.FileDigest, _Mapping]]] = ..., tensors: _Optional[_Iterable[_Union[_manifest_pb2.TensorDigest, _Mapping]]] = ...) -> None: ...
+
+class ReadRequest(_message.Message):
+    __slots__ = ("source", "file", "offset", "length")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    source: PlanSource
+    file: str
+    offset: int
+    length: int
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
+
+class ReadResponse(_message.Message):
+    __slots__ = ("offset", "digest", "data")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    digest: bytes
+    data: bytes
+    def __init__(self, offset: _Optional[int] = ..., digest: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class GetCapabilitiesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetCapabilitiesResponse(_message.Message):
+    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers")
+    class LibrariesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    GENERATORS_FIELD_NUMBER: _ClassVar[int]
+    DTYPES_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZERS_FIELD_NUMBER: _ClassVar[int]
+    LIBRARIES_FIELD_NUMBER: _ClassVar[int]
+    MODULE_TYPES_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    OPTIMIZERS_FIELD_NUMBER: _ClassVar[int]
+    server_version: str
+    generators: _containers.RepeatedScalarFieldContainer[str]
+    dtypes: _containers.RepeatedScalarFieldContainer[str]
+    initializers: _containers.RepeatedScalarFieldContainer[str]
+    libraries: _containers.ScalarMap[str, str]
+    module_types: _containers.RepeatedScalarFieldContainer[str]
+    device: str
+    backend: str
+    threads: int
+    limits: Limits
+    plan_version: int
+    optimizers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth")
+    MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LEAF_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    LITERAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BUILD_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    BUILD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MODULE_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    message_bytes: int
+    leaf_bytes: int
+    elements: int
+    literal_bytes: int
+    build_seconds: int
+    build_bytes: int
+    module_depth: int
+    def __init__(self, message_bytes: _Optional[int] = ..., leaf_bytes: _Optional[int] = ..., elements: _Optional[int] = ..., literal_bytes: _Optional[int] = ..., build_seconds: _Optional[int] = ..., build_bytes: _Optional[int] = ..., module_depth: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""The Initium server: recipes in, first checkpoints out."""
