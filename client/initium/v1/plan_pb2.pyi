@@ -60,7 +60,7 @@ class Plan(_message.Message):
     def __init__(self, plan_version: _Optional[int] = ..., generator: _Optional[str] = ..., seed: _Optional[int] = ..., tensors: _Optional[_Iterable[_Union[PlannedTensor, _Mapping]]] = ..., max_shard_bytes: _Optional[int] = ..., files: _Optional[_Iterable[_Union[PlannedFile, _Mapping]]] = ..., literals: _Optional[_Mapping[str, bytes]] = ..., groups: _Optional[_Union[PlannedGroups, _Mapping]] = ..., versions: _Optional[_Mapping[str, str]] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., plan_digest: _Optional[str] = ..., weights_key: _Optional[str] = ...) -> None: ...
 
 class PlannedTensor(_message.Message):
-    __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size")
+    __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size", "ordinal")
     class ResolvedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class PlannedTensor(_message.Message):
     FILE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    ORDINAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     dtype: str
@@ -98,7 +99,8 @@ class PlannedTensor(_message.Message):
     file: int
     offset: int
     size: int
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+    ordinal: int
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts")

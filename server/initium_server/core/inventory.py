@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 from initium_server.core.fills import Fill
 
+ROLES = (
+    *("parameter", "buffer", "weight", "bias"),
+    *("norm", "embedding", "conv", "linear", "recurrent", "attention", "activation", "head"),
+)
+"""The role vocabulary; `Selector.role` in init.proto gives the meanings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

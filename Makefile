@@ -1,0 +1,59 @@
+# Initium: make demo | test | check | bench | serve | prove | format | generate
+# Every target sets up what it needs: a virtual environment in .venv with what constraints.txt pins.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/installed
+PROTOS := $(wildcard proto/initium/v1/*.proto)
+# The contract is compared with the last release, or with the last commit before there is one.
+AGAINST ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),HEAD)
+
+.PHONY: help install demo test check bench serve prove format generate
+
+help:
+	@sed -n '1,2p' Makefile
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,test,dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/initium generate client/examples/resnet50.yaml -o out/resnet50 --force
+	$(BIN)/python client/examples/load_resnet50.py out/resnet50
+
+test: $(STAMP)
+	$(BIN)/python -m pytest tests
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint proto
+	$(BIN)/buf breaking proto --against '.git#ref=$(AGAINST),subdir=proto'
+	$(MAKE) generate OUT=out/generated
+	@for file in out/generated/initium/v1/*; do cmp "$$file" "client/initium/v1/$${file##*/}" || \
+	    { echo "generated code is out of date: run make generate" >&2; exit 1; }; done
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
+
+serve: $(STAMP)
+	$(BIN)/initium serve
+
+prove: $(STAMP)
+	$(BIN)/python -m pytest tests -m prove
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+OUT ?= client
+generate: $(STAMP)
+	mkdir -p $(OUT)
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
+	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(OUT) proto/initium/v1/service.proto

@@ -1,0 +1,115 @@
+"""Plan files, and what a client must know of a plan before it writes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from initium import canonical, yaml12
+from initium.errors import OutputError, PlanError, RecipeError
+from initium.v1.plan_pb2 import Plan, PlannedTensor
+
+PLAN_VERSION = 1
+"""Newest plan_version that this client reads."""
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial"
+
+
+def plan_from_data(data: Mapping[str, Any]) -> Plan:
+    """The plan of its JSON mapping, with its digests checked.
+
+    Errors: PlanError if it is newer than this client, not a plan, or does not have its digests.
+    """
+    version = data.get("plan_version")
+    if isinstance(version, int) and version > PLAN_VERSION:
+        raise PlanError(f"plan_version {version} is newer than this client reads ({PLAN_VERSION}); upgrade initium")
+    try:
+        plan = json_format.ParseDict(dict(data), Plan())
+    except (json_format.ParseError, ValueError) as error:
+        raise PlanError(f"not a plan: {error}", "INVALID_PLAN") from None
+    check_digests(plan)
+    return plan
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a file that `write_plan` wrote. Errors: as `plan_from_data`."""
+    try:
+        data = yaml12.load(path.read_text("utf-8"))
+    except (RecipeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path} is not JSON: {error}") from None
+    except OSError as error:
+        raise PlanError(f"cannot read {path}: {error.strerror}") from None
+    if not isinstance(data, Mapping) or "plan_version" not in data:
+        raise PlanError(f"{path} is not a plan: it has no plan_version")
+    return plan_from_data(data)
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Writes the canonical form of `plan` with both digests. Errors: OutputError."""
+    data = canonical.canonical_json(sealed(plan))
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def check_digests(plan: Plan) -> None:
+    """PlanError if a digest that `plan` carries is not that of its content."""
+    for name, found in (("plan_digest", canonical.plan_digest(plan)), ("weights_key", canonical.weights_key(plan))):
+        stated = getattr(plan, name)
+        if stated and stated != found:
+            raise PlanError(
+                f"the plan was changed after it was written: its {name} is {stated}, its content has {found}; "
+                "resolve the recipe again",
+                "PLAN_DIGEST_MISMATCH",
+            )
+
+
+def sealed(plan: Plan) -> Plan:
+    """`plan` if it carries both digests, else a copy that does."""
+    if plan.plan_digest and plan.weights_key:
+        return plan
+    result = Plan()
+    result.CopyFrom(plan)
+    return canonical.seal(result)
+
+
+def total_bytes(plan: Plan) -> int:
+    """Sum of the sizes of all files."""
+    return sum(file.size for file in plan.files)
+
+
+def total_elements(plan: Plan) -> int:
+    """Number of elements of all tensors, tied ones once."""
+    return sum(elements(tensor) for tensor in plan.tensors)
+
+
+def elements(tensor: PlannedTensor) -> int:
+    """Number of elements of one tensor."""
+    count = 1
+    for extent in tensor.shape:
+        count *= extent
+    return count
+
+
+def check_files(plan: Plan) -> None:
+    """PlanError unless every file has a plain name that is safe to write. Servers are not trusted with paths."""
+    names = [file.name for file in plan.files]
+    for name in names:
+        plain = name == Path(name).name and name not in ("", ".", "..") and "\0" not in name and "\\" not in name
+        if not plain or name == MANIFEST or name.endswith(PARTIAL):
+            raise PlanError(f"the plan has a file named {name!r}, which is not a plain name of its own")
+    if not names or len(set(names)) < len(names):
+        raise PlanError("the plan has no files, or two of one name; resolve the recipe again")
+
+
+def locate(plan: Plan, file: int, offset: int) -> PlannedTensor | None:
+    """The tensor that holds byte `offset` of file number `file`; None in headers and small files."""
+    for tensor in plan.tensors:
+        if tensor.file == file and tensor.offset <= offset < tensor.offset + tensor.size:
+            return tensor
+    return None

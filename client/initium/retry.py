@@ -1,0 +1,51 @@
+"""How long a client goes on when servers go away: exponential backoff with jitter, measured from the last progress."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from initium.errors import Unavailable
+
+FIRST_DELAY = 0.1
+"""Seconds before the first retry."""
+MAX_DELAY = 5.0
+"""Longest pause in seconds, unless the server asks for more."""
+GROWTH = 1.6
+"""Each pause is this much longer than the one before."""
+
+OnRetry = Callable[[Unavailable, float], None]
+"""Told before each pause: what happened and how many seconds it will last. May raise to give up."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """Decides after each failure whether to go on, and waits."""
+
+    limit: float
+    """Seconds without progress after which the last error is raised."""
+    on_retry: OnRetry | None = None
+    _since: float = field(default_factory=time.monotonic)
+    _delay: float = FIRST_DELAY
+
+    def progress(self) -> None:
+        """Something arrived: the clock and the pauses start again."""
+        self._since = time.monotonic()
+        self._delay = FIRST_DELAY
+
+    def failed(self, error: Unavailable) -> None:
+        """Waits for the next try, or raises `error` when patience is at its end."""
+        pause = max(self._delay * random.uniform(0.7, 1.3), error.retry_after)
+        if time.monotonic() + pause - self._since > self.limit:
+            raise _given_up(error, self.limit) from None
+        if self.on_retry is not None:
+            self.on_retry(error, pause)
+        time.sleep(pause)
+        self._delay = min(self._delay * GROWTH, MAX_DELAY)
+
+
+def _given_up(error: Unavailable, limit: float) -> Unavailable:
+    message = f"{error.message} (gave up after {limit:g} s without progress)"
+    return type(error)(message, error.reason, error.violations, error.metadata)

@@ -1,0 +1,264 @@
+"""The strict reading of plain data as a recipe: a walk over data and schema side by side.
+
+`google.protobuf.json_format` is lenient (lowerCamelCase names, null for absent) and stops at its first error without
+a path. The walk collects every violation with its path, and hands `json_format` only data that it will take.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from initium.errors import Violation
+from initium.v1.init_pb2 import Selector
+
+MAX_VIOLATIONS = 20
+"""As many are collected; then the walk stops."""
+
+MAX_DEPTH = 100
+"""Mappings and sequences may nest this deep; protobuf reads no deeper either."""
+
+_SELECTOR = Selector.DESCRIPTOR
+_INTEGER_TEXT = re.compile(r"-?(0|[1-9][0-9]*)")
+_EXACT = 1 << 53  # integers beyond are not exact in a double
+
+_RANGES = {
+    FieldDescriptor.TYPE_UINT32: (0, (1 << 32) - 1),
+    FieldDescriptor.TYPE_UINT64: (0, (1 << 64) - 1),
+    FieldDescriptor.TYPE_SINT32: (-(1 << 31), (1 << 31) - 1),
+}
+
+
+class TooMany(Exception):
+    """Stops the walk once MAX_VIOLATIONS are found."""
+
+
+class Walk:
+    """Copies data into the form that `json_format.ParseDict` takes, collecting `violations` on the way."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def report(self, path: str, message: str) -> None:
+        """Notes a violation."""
+        self.violations.append(Violation(path, message))
+        if len(self.violations) >= MAX_VIOLATIONS:
+            raise TooMany
+
+    def message(self, schema: Descriptor, data: Any, path: str, depth: int = 0) -> Any:
+        """`data` as a message of `schema`."""
+        if not isinstance(data, Mapping):
+            return self.report(path, f"must be a mapping, not {kind_of(data)}")
+        if depth > MAX_DEPTH:
+            return self.report(path, f"nested more than {MAX_DEPTH} deep")
+        if schema is _SELECTOR and not data:
+            self.report(path, "is empty; give at least one key, or `all: []` for every tensor")
+        self._check_oneofs(schema, data, path)
+        result = {}
+        for key, value in data.items():
+            field = self._field(schema, key, path)
+            if field is not None:
+                result[key] = self._field_value(field, value, join(path, key), depth + 1)
+        return result
+
+    def _field(self, schema: Descriptor, key: Any, path: str) -> FieldDescriptor | None:
+        field = schema.fields_by_name.get(key) if isinstance(key, str) else None
+        if field is None:
+            self.report(join(path, str(key)), f"unknown key; {_advice(schema, str(key))}")
+        return field
+
+    def _check_oneofs(self, schema: Descriptor, data: Mapping[str, Any], path: str) -> None:
+        for oneof in schema.oneofs:
+            given = [field.name for field in oneof.fields if field.name in data]
+            if len(given) > 1:
+                self.report(path, f"{' and '.join(given)} exclude each other; keep one")
+
+    def _field_value(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
+        if value is None:
+            what = f"write `{field.name}: {{}}`" if _is_plain_message(field) else "give one or remove the key"
+            return self.report(path, f"has no value; {what}")
+        if _is_map(field):
+            return self._map(field, value, path, depth)
+        if field.is_repeated:
+            return self._list(field, value, path, depth)
+        return self._single(field, value, path, depth)
+
+    def _map(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, Mapping):
+            return self.report(path, f"must be a mapping, not {kind_of(value)}")
+        target = field.message_type.fields_by_name["value"]
+        return {
+            self._text(key, path): self._field_value(target, item, join(path, str(key)), depth + 1)
+            for key, item in value.items()
+        }
+
+    def _list(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
+        if not value:
+            remedy = "remove the key for a scalar" if field.name == "shape" else "remove the key"
+            return self.report(path, f"is an empty list; {remedy}")
+        return [self._single(field, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+
+    def _single(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
+        if field.message_type is not None:
+            return self._child(field, value, path, depth)
+        return _SCALARS[field.type](self, field, value, path)
+
+    def _child(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
+        name = field.message_type.full_name
+        if field.containing_type is _SELECTOR and field.name == "all":
+            return self._selectors(value, path, depth)
+        if name == "google.protobuf.Struct" and not isinstance(value, Mapping):
+            return self.report(path, f"must be a mapping, not {kind_of(value)}")
+        if name == "google.protobuf.ListValue" and not isinstance(value, (list, tuple)):
+            return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
+        if name.startswith("google.protobuf."):
+            return self._json(value, path, depth)
+        return self.message(field.message_type, value, path, depth)
+
+    def _selectors(self, value: Any, path: str, depth: int) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return self.report(path, f"must be a list of selectors, not {kind_of(value)}")
+        return [self.message(_SELECTOR, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+
+    def _json(self, value: Any, path: str, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            return self.report(path, f"nested more than {MAX_DEPTH} deep")
+        if isinstance(value, Mapping):
+            return {self._text(key, path): self._json(item, join(path, str(key)), depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._json(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self._text(value, path)
+        return self._number(value, path)
+
+    def _number(self, value: Any, path: str) -> Any:
+        if isinstance(value, Integral):
+            if abs(int(value)) > _EXACT:
+                return self.report(path, f"{value} is beyond 2^53, so it would not arrive exactly")
+            return int(value)
+        return self._double(None, value, path)
+
+    def _text(self, value: Any, path: str) -> Any:
+        if not isinstance(value, str):
+            return self.report(path, f"must be text, not {kind_of(value)} {_shown(value)}; put it in quotes")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            return self.report(path, "holds half of a surrogate pair; text is valid Unicode")
+        return value
+
+    def _string(self, field: FieldDescriptor, value: Any, path: str) -> Any:
+        return self._text(value, path)
+
+    def _bool(self, field: FieldDescriptor, value: Any, path: str) -> Any:
+        return value if isinstance(value, bool) else self.report(path, f"must be true or false, not {_shown(value)}")
+
+    def _double(self, field: FieldDescriptor | None, value: Any, path: str) -> Any:
+        number = _as_double(value)
+        if number is None:
+            return self.report(path, f"must be a number, not {kind_of(value)}{_shown_text(value)}")
+        if not math.isfinite(number):
+            return self.report(path, f"must be finite, not {_shown(value)}")
+        return number
+
+    def _integer(self, field: FieldDescriptor, value: Any, path: str) -> Any:
+        low, high = _RANGES[field.type]
+        limits = f"an integer in {low}..{_power(high)}"
+        number = _as_integer(value)
+        if number is None or not low <= number <= high:
+            return self.report(path, f"must be {limits}, not {_shown(value)}")
+        return number
+
+
+_SCALARS: Mapping[int, Callable[[Walk, FieldDescriptor, Any, str], Any]] = {
+    FieldDescriptor.TYPE_STRING: Walk._string,
+    FieldDescriptor.TYPE_BOOL: Walk._bool,
+    FieldDescriptor.TYPE_DOUBLE: Walk._double,
+    FieldDescriptor.TYPE_UINT32: Walk._integer,
+    FieldDescriptor.TYPE_UINT64: Walk._integer,
+    FieldDescriptor.TYPE_SINT32: Walk._integer,
+}
+
+
+def join(path: str, key: str) -> str:
+    """The path of `key` in the mapping at `path`."""
+    return f"{path}.{key}" if path else key
+
+
+def kind_of(value: Any) -> str:
+    """What `value` is, in the words of recipe files."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, Real):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, (list, tuple)) else f"a Python {type(value).__name__}"
+
+
+def _advice(schema: Descriptor, key: str) -> str:
+    for field in schema.fields:
+        if field.json_name == key or field.camelcase_name == key:
+            return f"write {field.name}"
+    close = difflib.get_close_matches(key, schema.fields_by_name, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    names = list(schema.fields_by_name)
+    return f"the keys are {', '.join(names)}" if names else "it takes no keys"
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _is_plain_message(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and not field.is_repeated
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _shown_text(value: Any) -> str:
+    return f" {_shown(value)}" if isinstance(value, str) else ""
+
+
+def _power(high: int) -> str:
+    return f"2^{high.bit_length()}-1"
+
+
+def _as_double(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (Real, str)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return None
+
+
+def _as_integer(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return int(number) if math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT else None
+    if isinstance(value, str) and len(value) <= 21 and _INTEGER_TEXT.fullmatch(value):
+        return int(value)
+    return None

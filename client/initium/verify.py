@@ -1,0 +1,166 @@
+"""Is what lies on the disk what the manifest says, and what the plan gives?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from initium.digests import LEAF, file_digest, leaf_digest
+from initium.errors import VerifyError, Violation
+from initium.framing import Leaf
+from initium.header import first_difference
+from initium.manifest import Manifest
+from initium.plans import locate
+from initium.v1.manifest_pb2 import FileDigest
+from initium.v1.plan_pb2 import Plan
+
+if TYPE_CHECKING:
+    from initium.client import Client
+
+Progress = Callable[[int, int], None]
+"""Told the bytes that are done and all bytes."""
+
+
+def verify(directory: Path | str, progress: Progress | None = None) -> Manifest:
+    """Checks every file of a checkpoint against its manifest: presence, size and digest, and the plan's own digests.
+
+    Returns the manifest. Errors: ManifestError; VerifyError with one violation for each file that differs.
+    """
+    path = Path(directory)
+    manifest = Manifest.load(path)
+    report = _Report(sum(file.size for file in manifest.proto.files), progress)
+    violations = list(_against_plan(manifest))
+    for index, file in enumerate(manifest.proto.files):
+        difference = _check_file(path / file.name, file, report)
+        if difference:
+            hint = first_difference(path / file.name, manifest.plan, index)
+            violations.append(Violation(file.name, f"{difference}{hint}"))
+    if violations:
+        raise VerifyError(f"{path} differs from its manifest", violations=violations)
+    return manifest
+
+
+def redraw(directory: Path | str, client: Client, progress: Progress | None = None) -> Manifest:
+    """Draws a checkpoint again from its plan and compares every byte.
+
+    Returns the manifest. Errors: ManifestError; InitiumError of the client; VerifyError with the first byte that
+    differs: its file, offset, tensor and element.
+    """
+    path = Path(directory)
+    manifest = Manifest.load(path)
+    report = _Report(sum(file.size for file in manifest.plan.files), progress)
+    _check_sizes(path, manifest.plan)
+    with _Files(path, manifest.plan) as files:
+        for leaf in client.leaves(manifest.plan):
+            _compare(files, manifest.plan, leaf)
+            report.add(len(leaf.data))
+    return manifest
+
+
+class _Report:
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _against_plan(manifest: Manifest) -> Iterator[Violation]:
+    listed = [(file.name, file.size) for file in manifest.proto.files]
+    planned = [(file.name, file.size) for file in manifest.plan.files]
+    for have, want in zip(listed, planned, strict=False):
+        if have != want:
+            yield Violation(have[0], f"listed as {have[0]} of {have[1]} bytes, but the plan has {want[0]} of {want[1]}")
+    if len(listed) != len(planned):
+        yield Violation("", f"the manifest lists {len(listed)} files, its plan {len(planned)}")
+
+
+def _check_file(path: Path, file: FileDigest, report: _Report) -> str:
+    """What is wrong with a file; empty if nothing is."""
+    if path.name != file.name:
+        return "is not a plain file name"
+    try:
+        size = path.stat().st_size
+        if size != file.size:
+            return f"has {size} bytes, the manifest says {file.size}"
+        found = file_digest(size, _leaf_digests(path, report))
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if found == file.digest else f"has digest {found}, the manifest says {file.digest}"
+
+
+def _leaf_digests(path: Path, report: _Report) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as stream:
+        while data := os.read(stream.fileno(), LEAF):
+            yield leaf_digest(data)
+            report.add(len(data))
+
+
+def _check_sizes(path: Path, plan: Plan) -> None:
+    for file in plan.files:
+        try:
+            size = (path / file.name).stat().st_size
+        except OSError as error:
+            raise _differs(path, file.name, f"cannot be read: {error.strerror}") from None
+        if size != file.size:
+            raise _differs(path, file.name, f"has {size} bytes, the plan gives {file.size}")
+
+
+class _Files:
+    """The files of a checkpoint, one open at a time."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self.path = path
+        self._plan = plan
+        self._index = -1
+        self._handle = -1
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+
+    def read(self, leaf: Leaf) -> bytes:
+        """What the disk has in the place of `leaf`."""
+        if leaf.file != self._index:
+            self.__exit__()
+            self._handle = os.open(self.path / self._plan.files[leaf.file].name, os.O_RDONLY | os.O_CLOEXEC)
+            self._index = leaf.file
+        return os.pread(self._handle, len(leaf.data), leaf.offset)
+
+
+def _compare(files: _Files, plan: Plan, leaf: Leaf) -> None:
+    found = np.frombuffer(files.read(leaf), np.uint8)
+    wanted = np.frombuffer(leaf.data, np.uint8)
+    if len(found) == len(wanted) and np.array_equal(found, wanted):
+        return
+    common = min(len(found), len(wanted))
+    unequal = np.flatnonzero(found[:common] != wanted[:common])
+    offset = leaf.offset + (int(unequal[0]) if len(unequal) else common)
+    raise _differs(files.path, plan.files[leaf.file].name, describe_place(plan, leaf.file, offset))
+
+
+def describe_place(plan: Plan, file: int, offset: int) -> str:
+    """Where a byte of a file is, in words."""
+    tensor = locate(plan, file, offset)
+    if tensor is None:
+        return f"differs first at byte {offset}, outside of all tensors (in the header, index or a small file)"
+    elements = 1
+    for extent in tensor.shape:
+        elements *= extent
+    element = (offset - tensor.offset) // (tensor.size // elements)
+    index = [int(axis) for axis in np.unravel_index(element, tuple(tensor.shape))] if tensor.shape else []
+    return f"differs first at byte {offset}: tensor {tensor.name}, element {element} (index {index})"
+
+
+def _differs(path: Path, name: str, message: str) -> VerifyError:
+    return VerifyError(f"{path} differs from its plan", violations=[Violation(name, message)])
+

@@ -1,0 +1,81 @@
+"""`python -m initium_server serve`: flags to a running server."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+EPILOG = """examples:
+  initium serve
+  initium serve --listen 0.0.0.0:7070 --threads 16
+  initium serve --listen unix:/run/initium.sock
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of `serve`."""
+    main = argparse.ArgumentParser(prog="initium", description="The Initium server.")
+    commands = main.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser(
+        "serve", help="serve first checkpoints", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    serve.add_argument("--listen", default="127.0.0.1:7070", help="host:port or unix:/path (default %(default)s)")
+    serve.add_argument("--device", default="auto", help="auto, cpu, or a torch device such as cuda:0 (default auto)")
+    serve.add_argument("--threads", type=_positive, default=None, help="threads that draw (default: all cores)")
+    serve.add_argument(
+        "--grace", type=float, default=30.0, help="seconds that running streams get at shutdown (default %(default)g)"
+    )
+    serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
+    return main
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT. Returns the exit status: 2 for bad flags or an address that is taken."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if args.exit_with_parent:
+        threading.Thread(target=_watch_parent, args=(stopping,), daemon=True).start()
+    try:
+        return _serve(args, stopping)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
+    from initium_server.devices import choose_device
+    from initium_server.rpc.server import Server, Settings
+
+    threads = args.threads or len(os.sched_getaffinity(0))
+    server = Server(Settings(listen=args.listen, device=choose_device(args.device), threads=threads))
+    server.start()
+    print(f"listening on {server.address} ({threads} threads)", flush=True)
+    stopping.wait()
+    server.stop(0 if args.exit_with_parent else args.grace)
+    return 0
+
+
+def _watch_parent(stopping: threading.Event) -> None:
+    """Ends the server when the process that started it goes away, however it ends."""
+    while os.read(0, 4096):
+        pass
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

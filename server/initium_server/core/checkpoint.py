@@ -1,0 +1,146 @@
+"""The virtual checkpoint: any byte range of any file of a plan, made when it is read.
+
+Streaming is reading in order, resuming is reading from an offset, a rank's shard is a range. Nothing is kept but the headers.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from initium.v1 import plan_pb2
+from initium_server import law
+from initium_server.core.codec import decode_fill
+from initium_server.core.dtypes import ITEM_SIZE
+from initium_server.core.layout import SmallFile, WeightFile
+from initium_server.core.plan import layout_of
+from initium_server.errors import InitiumError, invalid
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file that can be read."""
+
+    name: str
+    size: int
+
+
+class Checkpoint(Protocol):
+    """Files that can be read in any order from many threads at once."""
+
+    @property
+    def files(self) -> Sequence[FileInfo]:
+        """In streaming order."""
+
+    def read_into(self, file: int, offset: int, out: Bytes) -> None:
+        """Fills `out` with the bytes of file number `file` from `offset`; the range lies within the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A run of a file: fixed bytes, or a drawn tensor."""
+
+    begin: int
+    size: int
+    content: bytes | None = None
+    drawer: law.Drawer | None = None
+    item: int = 1
+
+    def read_into(self, start: int, out: Bytes) -> None:
+        """Bytes [start, start + len(out)) of this segment."""
+        if self.content is not None:
+            out[:] = np.frombuffer(self.content, np.uint8)[start : start + len(out)]
+            return
+        assert self.drawer is not None
+        first, skip = divmod(start, self.item)
+        last = -(-(start + len(out)) // self.item)
+        if not skip and not len(out) % self.item:
+            self.drawer.draw(first, out)
+            return
+        # The range begins or ends inside an element: draw whole ones beside it.
+        whole = np.empty((last - first) * self.item, np.uint8)
+        self.drawer.draw(first, whole)
+        out[:] = whole[skip : skip + len(out)]
+
+
+class VirtualCheckpoint:
+    """The files of a checked plan of generator `stream-v1`.
+
+    Raises InitiumError(INVALID_PLAN) when a fill cannot be drawn for its tensor.
+    """
+
+    def __init__(self, plan: plan_pb2.Plan) -> None:
+        drawers = _drawers(plan)
+        small = [SmallFile(file.name, file.content) for file in plan.files if file.HasField("content")]
+        files = [*layout_of(plan), *small]
+        self.files: Sequence[FileInfo] = [FileInfo(file.name, file.size) for file in files]
+        self._segments = [_segments(file, drawers) for file in files]
+        self._begins = [[segment.begin for segment in segments] for segments in self._segments]
+
+    def read_into(self, file: int, offset: int, out: Bytes) -> None:
+        """As `Checkpoint.read_into`; costs what the range costs."""
+        segments = self._segments[file]
+        place = bisect.bisect_right(self._begins[file], offset) - 1
+        done = 0
+        while done < len(out):
+            segment = segments[place]
+            start = offset + done - segment.begin
+            count = min(segment.size - start, len(out) - done)
+            segment.read_into(start, out[done : done + count])
+            done, place = done + count, place + 1
+
+
+def _drawers(plan: plan_pb2.Plan) -> dict[str, law.Drawer]:
+    literals = dict(plan.literals)
+    drawers = {}
+    for i, tensor in enumerate(plan.tensors):
+        fill = decode_fill(tensor.fill, f"tensors[{i}].fill")
+        try:
+            drawers[tensor.name] = law.prepare(
+                fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals
+            )
+        except ValueError as error:
+            raise invalid(f"tensors[{i}].fill", f"{tensor.name}: {error}", "INVALID_PLAN") from None
+    return drawers
+
+
+def _segments(file: WeightFile | SmallFile, drawers: dict[str, law.Drawer]) -> list[_Segment]:
+    """Segments without gaps; tensors without elements have none."""
+    if isinstance(file, SmallFile):
+        return [_Segment(0, file.size, content=file.content)]
+    segments = [_Segment(0, len(file.header), content=file.header)]
+    for placed in file.tensors:
+        spec = placed.spec
+        if spec.size:
+            drawer, item = drawers[spec.name], ITEM_SIZE[spec.dtype]
+            segments.append(_Segment(placed.offset, spec.size, drawer=drawer, item=item))
+    return segments
+
+
+def find_file(files: Sequence[FileInfo], name: str) -> int:
+    """Index of the file of that name. Raises InitiumError(FILE_NOT_FOUND)."""
+    names = [file.name for file in files]
+    if name not in names:
+        raise InitiumError(
+            "FILE_NOT_FOUND",
+            f"the plan has no file {name!r}; it has {', '.join(names[:10])}",
+            metadata={"files": ",".join(names[:20])},
+        )
+    return names.index(name)
+
+
+def check_range(file: FileInfo, offset: int) -> None:
+    """Raises InitiumError(OUT_OF_RANGE) when `offset` lies past the end of `file`."""
+    if offset > file.size:
+        raise InitiumError(
+            "OUT_OF_RANGE",
+            f"offset {offset} lies past the end of {file.name}, which has {file.size} bytes",
+            metadata={"size": str(file.size)},
+        )

@@ -1,0 +1,76 @@
+"""safetensors dtypes: sizes, file order, and casts of constants and literals."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from initium_server.core import fills
+
+FLOATS = ("F64", "F32", "BF16", "F16")
+"""dtypes that recipes may name."""
+
+# In safetensors' own file order: widest alignment first, then as its Dtype enumeration orders them.
+ITEM_SIZE = {
+    "U64": 8,
+    "I64": 8,
+    "F64": 8,
+    "C64": 8,
+    "F32": 4,
+    "U32": 4,
+    "I32": 4,
+    "BF16": 2,
+    "F16": 2,
+    "U16": 2,
+    "I16": 2,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
+FILE_ORDER = {name: place for place, name in enumerate(ITEM_SIZE)}
+
+_NUMPY = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+}
+
+
+def unknown(dtype: str) -> str:
+    """The text for a dtype that recipes may not name."""
+    return f"unknown dtype {dtype!r}; known are {', '.join(FLOATS)} (safetensors' names)"
+
+
+def cast_fill(fill: fills.Fill, source: str, target: str, literals: dict[str, bytes]) -> fills.Fill:
+    """`fill` for a tensor of dtype `target` that was built as `source`: only literals change, and are added to `literals`."""
+    if source == target:
+        return fill
+    if isinstance(fill, fills.Literal):
+        return fills.Literal(add_literal(_cast(literals[fill.digest], source, target), literals))
+    if isinstance(fill, fills.Parts):
+        parts = (replace(part, fill=cast_fill(part.fill, source, target, literals)) for part in fill.parts)
+        return fills.Parts(cast_fill(fill.base, source, target, literals), tuple(parts))
+    return fill
+
+
+def add_literal(data: bytes, literals: dict[str, bytes]) -> str:
+    """Stores `data` under its digest, which is returned."""
+    digest = hashlib.sha256(data).hexdigest()
+    literals[digest] = data
+    return digest
+
+
+def _cast(data: bytes, source: str, target: str) -> bytes:
+    """Rounds each value once, to nearest even; finite values beyond the target's range become its largest."""
+    values: npt.NDArray[np.float64] = np.frombuffer(data, _NUMPY[source]).astype(np.float64)
+    top = float(ml_dtypes.finfo(_NUMPY[target]).max)
+    finite = np.isfinite(values)
+    values[finite] = np.clip(values[finite], -top, top)
+    return values.astype(_NUMPY[target]).tobytes()

@@ -1,0 +1,188 @@
+"""Optimizer groups: every trainable tensor in exactly one, with its final options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf import json_format
+
+from initium.v1 import groups_pb2, init_pb2
+from initium_server.core.inventory import Inventory, InventoryTensor
+from initium_server.core.rules import nothing_decided
+from initium_server.core.selectors import Matcher, compile_selector
+from initium_server.errors import InitiumError, Violation
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A class of tensors of one name and equal options. `tensors` keeps the inventory's order."""
+
+    name: str
+    options: Options
+    tensors: tuple[InventoryTensor, ...]
+    source: str
+    """Path of the rule that made it, for errors about its options."""
+
+    @property
+    def elements(self) -> int:
+        return sum(math.prod(tensor.shape) for tensor in self.tensors)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A compiled rule, adjustment or freeze, and whether it did anything."""
+
+    path: str
+    message: Any
+    matches: Matcher
+    matched: int = 0
+    decided: int = 0
+    complaints: dict[str, str] = field(default_factory=dict)
+
+    def hits(self, tensor: InventoryTensor) -> bool:
+        hit = any(self.matches(tensor, owner) for owner in tensor.owners)
+        self.matched += hit
+        return hit
+
+
+def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy) -> tuple[list[Group], frozenset[str]]:
+    """The final groups of `policy`, and the names of the tensors it freezes.
+
+    Raises InitiumError(INVALID_RECIPE): a rule that decides nothing, a factor without a number to multiply.
+    """
+    rules, adjust, freeze = (
+        _compile(getattr(policy, name), f"groups.{name}") for name in ("rules", "adjust", "freeze")
+    )
+    _raise(_policy_violations(policy))
+    defaults = _options(policy.defaults)
+    trainable = [tensor for tensor in inventory.tensors if tensor.trainable and not _frozen(tensor, freeze)]
+    frozen = frozenset(t.name for t in inventory.tensors if t.trainable) - {t.name for t in trainable}
+    collected: dict[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
+    for tensor in trainable:
+        place, name, options, source = _decide(tensor, rules, defaults, policy)
+        options = _adjusted(tensor, options, adjust)
+        key = (place, name, repr(sorted(options.items())))
+        collected.setdefault(key, (name, options, [], source))[2].append(tensor)
+    _raise(_tally([*rules, *adjust, *freeze]))
+    groups = _merged(collected)
+    return groups, frozen
+
+
+def _merged(
+    collected: Mapping[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]],
+) -> list[Group]:
+    """One group for each (name, options), in the order of the rules that first used it."""
+    classes: dict[tuple[str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
+    for (_, name, text), (_, options, tensors, source) in sorted(collected.items(), key=lambda item: item[0][0]):
+        entry = classes.setdefault((name, text), (name, options, [], source))
+        entry[2].extend(tensors)
+    return [Group(name, options, tuple(tensors), source) for name, options, tensors, source in classes.values()]
+
+
+def _compile(messages: Iterable[Any], path: str) -> list[_Entry]:
+    entries, violations = [], []
+    for i, message in enumerate(messages):
+        where = f"{path}[{i}]"
+        try:
+            match: init_pb2.Selector = message.match
+            entries.append(_Entry(where, message, compile_selector(match, f"{where}.match")))
+        except InitiumError as error:
+            violations += error.violations
+    _raise(violations)
+    return entries
+
+
+def _policy_violations(policy: groups_pb2.GroupPolicy) -> list[Violation]:
+    found = []
+    if not policy.optimizer:
+        found.append(Violation("groups.optimizer", "required: a class of torch.optim, e.g. AdamW"))
+    for i, rule in enumerate(policy.rules):
+        if not rule.name:
+            found.append(Violation(f"groups.rules[{i}].name", "required: the name of the group"))
+    for i, adjustment in enumerate(policy.adjust):
+        if not adjustment.scale:
+            found.append(Violation(f"groups.adjust[{i}].scale", "required: at least one factor, e.g. {lr: 0.1}"))
+    return found
+
+
+def _frozen(tensor: InventoryTensor, freeze: Sequence[_Entry]) -> bool:
+    hits = [entry for entry in freeze if entry.hits(tensor)]
+    for entry in hits:
+        entry.decided += 1
+    return bool(hits)
+
+
+def _decide(
+    tensor: InventoryTensor, rules: Sequence[_Entry], defaults: Options, policy: groups_pb2.GroupPolicy
+) -> tuple[int, str, Options, str]:
+    hits = [(i, rule) for i, rule in enumerate(rules) if rule.hits(tensor)]
+    if not hits:
+        return len(rules), policy.default_group or "default", dict(defaults), "groups.defaults"
+    place, rule = hits[0]
+    rule.decided += 1
+    options = defaults | _options(rule.message.options)
+    first_use = next(i for i, other in enumerate(rules) if other.message.name == rule.message.name)
+    return first_use, rule.message.name, _scaled(options, rule, tensor), rule.path
+
+
+def _adjusted(tensor: InventoryTensor, options: Options, adjust: Sequence[_Entry]) -> Options:
+    for entry in adjust:
+        if entry.hits(tensor):
+            entry.decided += 1
+            options = _scaled(options, entry, tensor)
+    return options
+
+
+def _scaled(options: Options, entry: _Entry, tensor: InventoryTensor) -> Options:
+    out = dict(options)
+    for name, factor in entry.message.scale.items():
+        value = options.get(name)
+        if not math.isfinite(factor):
+            entry.complaints[name] = f"the factor is {factor}; it must be finite"
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            have = "has no value" if value is None else f"is {value!r}, not a number,"
+            entry.complaints[name] = (
+                f"{name} {have} for {tensor.name}, so it cannot be multiplied; give it a number in groups.defaults"
+            )
+        else:
+            out[name] = value * factor
+    return out
+
+
+def _options(struct: Any) -> Options:
+    """Struct to plain values; integral numbers become int."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        return value
+
+    try:
+        return {name: plain(value) for name, value in json_format.MessageToDict(struct).items()}
+    except json_format.SerializeToJsonError:
+        raise InitiumError(
+            "INVALID_RECIPE", violations=[Violation("groups", "an option is not a finite number")]
+        ) from None
+
+
+def _tally(entries: Sequence[_Entry]) -> list[Violation]:
+    found = []
+    for entry in entries:
+        found += [Violation(f"{entry.path}.scale.{name}", text) for name, text in entry.complaints.items()]
+        if not entry.decided and not entry.message.optional:
+            found.append(
+                Violation(entry.path, nothing_decided(entry.matched, "an earlier rule decides for all of them"))
+            )
+    return found
+
+
+def _raise(violations: Sequence[Violation]) -> None:
+    if violations:
+        raise InitiumError("INVALID_RECIPE", violations=violations)

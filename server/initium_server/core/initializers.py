@@ -1,0 +1,202 @@
+"""Initializers: torch.nn.init's names, arguments and fan rules, as functions from a tensor to a fill.
+
+Each takes the arguments of its message in init.proto and the tensor, and returns the fill with the numbers it resolved. To add
+one: add the message to init.proto and a function to this file. Formulas: torch.nn.init; Glorot & Bengio 2010 (xavier);
+He et al. 2015 (kaiming).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from initium.canonical import hex_float
+from initium_server.core import fills
+from initium_server.core.inventory import FanAxes, InventoryTensor
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A fill, and the numbers that explain it (exact floats and integers as text)."""
+
+    fill: fills.Fill
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+
+Initializer = Callable[[Any, InventoryTensor], Resolution]
+
+INITIALIZERS: dict[str, Initializer] = {}
+
+
+def initializer(function: Initializer) -> Initializer:
+    """Registers `function` under its own name, which is its field in `InitRule.initializer`.
+
+    Registered functions raise ValueError, whose text says what is wrong with the arguments or the tensor.
+    """
+    INITIALIZERS[function.__name__] = function
+    return function
+
+
+def _number(args: Any, name: str, default: float | None = None) -> float:
+    if not args.HasField(name):
+        if default is None:
+            raise ValueError(f"{name} is required")
+        return default
+    value = float(getattr(args, name))
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; it must be finite")
+    return value
+
+
+def _non_negative(args: Any, name: str, default: float) -> float:
+    value = _number(args, name, default)
+    if value < 0:
+        raise ValueError(f"{name} is {value}; it must be 0 or more")
+    return value
+
+
+# --- plain fills -------------------------------------------------------------------------------------------------
+
+
+@initializer
+def uniform(args: Any, tensor: InventoryTensor) -> Resolution:
+    low, high = _number(args, "a", 0.0), _number(args, "b", 1.0)
+    if low > high:
+        raise ValueError(f"a = {low} is greater than b = {high}; swap them")
+    return Resolution(fills.Uniform(low, high))
+
+
+@initializer
+def normal(args: Any, tensor: InventoryTensor) -> Resolution:
+    return Resolution(fills.Normal(_number(args, "mean", 0.0), _non_negative(args, "std", 1.0)))
+
+
+@initializer
+def trunc_normal(args: Any, tensor: InventoryTensor) -> Resolution:
+    mean, std = _number(args, "mean", 0.0), _non_negative(args, "std", 1.0)
+    a, b = _number(args, "a", -2.0), _number(args, "b", 2.0)
+    if a >= b:
+        raise ValueError(f"a = {a} is not less than b = {b}; the bounds are absolute values, not multiples of std")
+    if std == 0 and not a <= mean <= b:
+        raise ValueError(f"std is 0 and mean = {mean} lies outside [{a}, {b}]")
+    return Resolution(fills.TruncNormal(mean, std, a, b))
+
+
+@initializer
+def constant(args: Any, tensor: InventoryTensor) -> Resolution:
+    return Resolution(fills.Constant(_number(args, "val")))
+
+
+@initializer
+def ones(args: Any, tensor: InventoryTensor) -> Resolution:
+    return Resolution(fills.Constant(1.0))
+
+
+@initializer
+def zeros(args: Any, tensor: InventoryTensor) -> Resolution:
+    return Resolution(fills.Constant(0.0))
+
+
+@initializer
+def eye(args: Any, tensor: InventoryTensor) -> Resolution:
+    if len(tensor.shape) != 2:
+        raise ValueError(f"eye needs 2 dimensions; {_shape(tensor)}")
+    return Resolution(fills.Eye())
+
+
+@initializer
+def dirac(args: Any, tensor: InventoryTensor) -> Resolution:
+    groups = args.groups if args.HasField("groups") else 1
+    if len(tensor.shape) not in (3, 4, 5):
+        raise ValueError(f"dirac needs 3 to 5 dimensions; {_shape(tensor)}")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(f"groups = {groups} must be 1 or more and divide the first extent; {_shape(tensor)}")
+    return Resolution(fills.Dirac(groups))
+
+
+# --- variance scaling --------------------------------------------------------------------------------------------
+
+
+@initializer
+def xavier_uniform(args: Any, tensor: InventoryTensor) -> Resolution:
+    std, numbers = _xavier(args, tensor)
+    bound = math.sqrt(3.0) * std
+    return Resolution(fills.Uniform(-bound, bound), numbers | {"bound": hex_float(bound)})
+
+
+@initializer
+def xavier_normal(args: Any, tensor: InventoryTensor) -> Resolution:
+    std, numbers = _xavier(args, tensor)
+    return Resolution(fills.Normal(0.0, std), numbers | {"std": hex_float(std)})
+
+
+@initializer
+def kaiming_uniform(args: Any, tensor: InventoryTensor) -> Resolution:
+    std, numbers = _kaiming(args, tensor)
+    bound = math.sqrt(3.0) * std
+    return Resolution(fills.Uniform(-bound, bound), numbers | {"bound": hex_float(bound)})
+
+
+@initializer
+def kaiming_normal(args: Any, tensor: InventoryTensor) -> Resolution:
+    std, numbers = _kaiming(args, tensor)
+    return Resolution(fills.Normal(0.0, std), numbers | {"std": hex_float(std)})
+
+
+def _xavier(args: Any, tensor: InventoryTensor) -> tuple[float, dict[str, str]]:
+    gain = _non_negative(args, "gain", 1.0)
+    fan_in, fan_out = fans(tensor)
+    std = gain * math.sqrt(2.0 / float(fan_in + fan_out or 1))
+    return std, {"fan_in": str(fan_in), "fan_out": str(fan_out), "gain": hex_float(gain)}
+
+
+def _kaiming(args: Any, tensor: InventoryTensor) -> tuple[float, dict[str, str]]:
+    mode = args.mode or "fan_in"
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is {mode!r}; it is fan_in or fan_out")
+    gain = calculate_gain(args.nonlinearity or "leaky_relu", _number(args, "a", 0.0))
+    fan = fans(tensor)[mode == "fan_out"]
+    return gain / math.sqrt(fan or 1), {"fan": str(fan), "gain": hex_float(gain)}
+
+
+_GAINS = {
+    "linear": 1.0,
+    **{f"conv{transpose}{n}d": 1.0 for transpose in ("", "_transpose") for n in (1, 2, 3)},
+    "sigmoid": 1.0,
+    "tanh": 5.0 / 3,
+    "relu": math.sqrt(2.0),
+    "selu": 3.0 / 4,
+}
+
+
+def calculate_gain(nonlinearity: str, negative_slope: float) -> float:
+    """torch.nn.init.calculate_gain. ValueError for an unknown name, as there."""
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2.0 / (1 + negative_slope**2))
+    if nonlinearity not in _GAINS:
+        known = ", ".join(sorted([*_GAINS, "leaky_relu"]))
+        raise ValueError(f"no gain is known for nonlinearity {nonlinearity!r}; known are {known}")
+    return _GAINS[nonlinearity]
+
+
+def fans(tensor: InventoryTensor) -> tuple[int, int]:
+    """(fan_in, fan_out) as torch.nn.init computes them, or by the tensor's own declared axes.
+
+    Raises ValueError for fewer than two dimensions without declared axes. A fan is 0 for a tensor without elements.
+    """
+    shape = tensor.shape
+    if len(shape) < 2 and tensor.fan_axes is None:
+        raise ValueError(
+            f"fans need 2 or more dimensions; {_shape(tensor)}. Match weights only, e.g. with `tensor: [weight]` or `ndim`"
+        )
+    axes = tensor.fan_axes or FanAxes(fan_in=(1,), fan_out=(0,))
+    listed = {*axes.fan_in, *axes.fan_out, *axes.batch}
+    receptive = math.prod(extent for axis, extent in enumerate(shape) if axis not in listed)
+    fan_in, fan_out = (math.prod(shape[axis] for axis in side) * receptive for side in (axes.fan_in, axes.fan_out))
+    return fan_in, fan_out
+
+
+def _shape(tensor: InventoryTensor) -> str:
+    return f"{tensor.name} has shape {list(tensor.shape)}"

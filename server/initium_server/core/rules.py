@@ -1,0 +1,197 @@
+"""Init rules: each tensor's fill, dtype and explanation. First match wins; nothing is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from initium.v1 import init_pb2
+from initium_server.core import dtypes
+from initium_server.core.fills import Fill
+from initium_server.core.initializers import INITIALIZERS, Resolution
+from initium_server.core.inventory import Inventory, InventoryTensor, Owner
+from initium_server.core.selectors import Matcher, compile_selector, selects_buffers
+from initium_server.errors import InitiumError, Violation
+
+LIBRARY_DEFAULT = "library_default"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the rules decided for one tensor."""
+
+    tensor: InventoryTensor
+    dtype: str
+    fill: Fill
+    rule: str
+    initializer: str = ""
+    numbers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Rule:
+    """A compiled init rule, and the tallies that its errors tell."""
+
+    index: int
+    message: init_pb2.InitRule
+    matches: Matcher
+    buffers: bool
+    matched: int = 0
+    decided: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def initializer(self) -> str:
+        return self.message.WhichOneof("initializer") or ""
+
+    @property
+    def path(self) -> str:
+        return f"init.rules[{self.index}]"
+
+    @property
+    def label(self) -> str:
+        return f"{self.path} {self.message.name}".rstrip()
+
+    def hits(self, tensor: InventoryTensor, owner: Owner) -> bool:
+        return (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+
+    def resolve(self, tensor: InventoryTensor) -> Resolution:
+        """The rule's fill for `tensor`. ValueError where it cannot apply."""
+        if self.initializer == LIBRARY_DEFAULT:
+            return Resolution(default_fill(tensor))
+        return INITIALIZERS[self.initializer](getattr(self.message, self.initializer), tensor)
+
+
+def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
+    """Checks and compiles `rules`. Raises InitiumError(INVALID_RECIPE) with every violation found."""
+    compiled: list[Rule] = []
+    violations: list[Violation] = []
+    for i, rule in enumerate(rules):
+        path = f"init.rules[{i}]"
+        violations += _rule_violations(rule, path)
+        try:
+            matcher = compile_selector(rule.match, f"{path}.match")
+            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match)))
+        except InitiumError as error:
+            violations += error.violations
+    if violations:
+        raise InitiumError("INVALID_RECIPE", violations=violations)
+    return compiled
+
+
+def _rule_violations(rule: init_pb2.InitRule, path: str) -> list[Violation]:
+    found = []
+    if not rule.WhichOneof("initializer"):
+        known = ", ".join([*INITIALIZERS, LIBRARY_DEFAULT])
+        found.append(Violation(path, f"the rule has no initializer; give exactly one of {known}"))
+    if rule.dtype and rule.dtype not in dtypes.FLOATS:
+        found.append(Violation(f"{path}.dtype", dtypes.unknown(rule.dtype)))
+    if rule.ties not in ("", "first"):
+        found.append(Violation(f"{path}.ties", f"{rule.ties!r} is unknown; leave it out, or write `first`"))
+    return found
+
+
+def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> list[Assignment]:
+    """Decides every tensor of `inventory`; literals cast to another dtype are added to `literals`.
+
+    Raises InitiumError(INVALID_RECIPE) with a violation for each rule that cannot apply or decides nothing, and each tensor
+    that has neither rule nor default fill.
+    """
+    violations: list[Violation] = []
+    assignments: list[Assignment] = []
+    for tensor in inventory.tensors:
+        try:
+            assignments.append(_assign_one(tensor, rules, dtype, literals))
+        except _Undecided as undecided:
+            violations += undecided.violations
+    violations += [v for rule in rules for v in _tally_violations(rule)]
+    if violations:
+        raise InitiumError("INVALID_RECIPE", violations=violations)
+    return assignments
+
+
+class _Undecided(Exception):
+    def __init__(self, *violations: Violation) -> None:
+        self.violations = violations
+        super().__init__()
+
+
+def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> Assignment:
+    hits = [rule for owner in tensor.owners if (rule := _first(rules, tensor, owner))]
+    if not hits:
+        try:
+            return _finish(tensor, None, Resolution(default_fill(tensor)), dtype, literals)
+        except ValueError as error:
+            raise _Undecided(Violation(f"init ({tensor.name})", str(error))) from None
+    try:
+        resolutions = [rule.resolve(tensor) for rule in hits]
+    except ValueError as error:
+        hits[0].decided += 1
+        hits[0].failures.append(str(error))
+        raise _Undecided() from None
+    for rule in hits:
+        rule.decided += 1
+    _check_ties(tensor, hits, resolutions)
+    return _finish(tensor, hits[0], resolutions[0], dtype, literals)
+
+
+def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
+    first = None
+    for rule in rules:
+        if rule.hits(tensor, owner):
+            rule.matched += 1
+            first = first or rule
+    return first
+
+
+def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], resolutions: Sequence[Resolution]) -> None:
+    different = [rule for rule, res in zip(hits, resolutions, strict=True) if res.fill != resolutions[0].fill]
+    if not different or any(rule.message.ties == "first" for rule in hits):
+        return
+    names = " = ".join(owner.name for owner in tensor.owners)
+    message = (
+        f"{names} is one tied tensor, but {hits[0].label} and {different[0].label} fill it differently through its names; "
+        "make them equal, match one name only, or set `ties: first` on a rule"
+    )
+    raise _Undecided(Violation(different[0].path, message))
+
+
+def default_fill(tensor: InventoryTensor) -> Fill:
+    """The library's own fill. ValueError, with the remedy, where there is none."""
+    if tensor.default is None:
+        reason = tensor.default_error or "its library gives it no fill"
+        raise ValueError(f"{tensor.name} {list(tensor.shape)} has no rule, and {reason}; add a rule that matches it")
+    return tensor.default
+
+
+def _finish(
+    tensor: InventoryTensor, rule: Rule | None, made: Resolution, dtype: str, literals: dict[str, bytes]
+) -> Assignment:
+    target = _target_dtype(tensor, rule, dtype)
+    fill = dtypes.cast_fill(made.fill, tensor.dtype, target, literals)
+    if rule is None:
+        return Assignment(tensor, target, fill, "library default")
+    return Assignment(tensor, target, fill, rule.label, rule.initializer, dict(made.numbers))
+
+
+def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str:
+    if tensor.dtype not in dtypes.FLOATS:
+        return tensor.dtype
+    if rule and rule.message.dtype:
+        return rule.message.dtype
+    return dtype if tensor.kind == "parameter" else tensor.dtype
+
+
+def _tally_violations(rule: Rule) -> list[Violation]:
+    if rule.failures:
+        more = f" (and {len(rule.failures) - 1} more tensors)" if len(rule.failures) > 1 else ""
+        return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
+    if rule.decided or rule.message.optional:
+        return []
+    return [Violation(rule.path, nothing_decided(rule.matched, "an earlier rule decides for all of them"))]
+
+
+def nothing_decided(matched: int, shadowed: str) -> str:
+    """The text for a rule that decides for no tensor."""
+    cause = f"matches {matched} tensors, but {shadowed}" if matched else "matches no tensor"
+    return f"the rule {cause}; `initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"

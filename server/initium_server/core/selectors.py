@@ -1,0 +1,240 @@
+"""Selectors: which tensors a rule is for. One small function per key of `initium.v1.Selector`.
+
+A compiled selector looks at a tensor under one of its names, since a tied tensor is matched if any name is. To add a key:
+add the field to init.proto and a function to this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import re2
+from google.protobuf import json_format
+
+from initium.v1 import init_pb2
+from initium_server.core.inventory import ROLES, InventoryTensor, Owner
+from initium_server.errors import InitiumError, Violation, invalid
+
+Matcher = Callable[[InventoryTensor, Owner], bool]
+Compiler = Callable[[Any, str], Matcher]
+
+MAX_PATTERN = 1000
+MAX_DEPTH = 24
+
+_COMPILERS: dict[str, Compiler] = {}
+
+
+def key(function: Compiler) -> Compiler:
+    """Registers the compiler of the selector key that `function` is named after (a trailing underscore is dropped)."""
+    _COMPILERS[function.__name__.rstrip("_")] = function
+    return function
+
+
+def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> Matcher:
+    """The predicate of `selector`: true when all its keys hold.
+
+    Raises InitiumError(INVALID_RECIPE) whose violations name the key at fault under `path`.
+    """
+    if depth > MAX_DEPTH:
+        raise invalid(path, f"selectors nest more than {MAX_DEPTH} deep; flatten them")
+    fields = selector.ListFields()
+    if not fields:
+        raise invalid(path, "an empty match selects nothing; write `all: []` to select every tensor")
+    parts: list[Matcher] = []
+    violations: list[Violation] = []
+    for field, value in fields:
+        where = f"{path}.{field.name}"
+        try:
+            if field.name in _NESTED:
+                parts.append(_NESTED[field.name](value, where, depth + 1))
+            else:
+                parts.append(_COMPILERS[field.name](value, where))
+        except InitiumError as error:
+            violations += error.violations
+    if violations:
+        raise InitiumError("INVALID_RECIPE", violations=violations)
+    return _conjunction(parts)
+
+
+def selects_buffers(selector: init_pb2.Selector) -> bool:
+    """Whether the selector names the role `buffer`, and so is meant for buffers too."""
+    inner = [*selector.any, *_selectors(selector.all, "")] if selector.HasField("all") else list(selector.any)
+    return "buffer" in selector.role or any(map(selects_buffers, inner))
+
+
+def _conjunction(parts: Sequence[Matcher]) -> Matcher:
+    if len(parts) == 1:
+        return parts[0]
+    return lambda tensor, owner: all(part(tensor, owner) for part in parts)
+
+
+def _one_of(values: Iterable[Any], get: Callable[[InventoryTensor, Owner], Any]) -> Matcher:
+    wanted = frozenset(values)
+    return lambda tensor, owner: get(tensor, owner) in wanted
+
+
+# --- keys on the owning module -----------------------------------------------------------------------------------
+
+
+@key
+def module(names: Sequence[str], path: str) -> Matcher:
+    wanted = frozenset(names)
+    return lambda tensor, owner: not wanted.isdisjoint(owner.classes)
+
+
+@key
+def class_contains(texts: Sequence[str], path: str) -> Matcher:
+    wanted = tuple(texts)
+    if "" in wanted:
+        raise invalid(path, "an empty text is contained in every class name; write `all: []` to select every tensor")
+    return lambda tensor, owner: any(text in name for name in owner.classes[:1] for text in wanted)
+
+
+@key
+def class_path(globs: Sequence[str], path: str) -> Matcher:
+    matches = _globs(globs, path)
+    return lambda tensor, owner: matches(owner.class_path)
+
+
+@key
+def module_path(globs: Sequence[str], path: str) -> Matcher:
+    matches = _globs(globs, path)
+    return lambda tensor, owner: matches(owner.module_path)
+
+
+@key
+def block(indices: Sequence[int], path: str) -> Matcher:
+    return _one_of(indices, lambda tensor, owner: owner.block)
+
+
+# --- keys on the tensor ------------------------------------------------------------------------------------------
+
+
+@key
+def path(globs: Sequence[str], path: str) -> Matcher:
+    matches = _globs(globs, path)
+    return lambda tensor, owner: matches(owner.name)
+
+
+@key
+def regex(patterns: Sequence[str], path: str) -> Matcher:
+    searches = [_compile(pattern, f"{path}[{i}]").search for i, pattern in enumerate(patterns)]
+    return lambda tensor, owner: any(search(owner.name) for search in searches)
+
+
+@key
+def tensor(names: Sequence[str], path: str) -> Matcher:
+    return _one_of(names, lambda tensor, owner: owner.leaf)
+
+
+@key
+def ndim(counts: Sequence[int], path: str) -> Matcher:
+    return _one_of(counts, lambda tensor, owner: len(tensor.shape))
+
+
+@key
+def shape(shapes: Sequence[Any], path: str) -> Matcher:
+    wanted = [_extents(item, f"{path}[{i}]") for i, item in enumerate(shapes)]
+
+    def same(tensor: InventoryTensor, extents: tuple[int | None, ...]) -> bool:
+        return len(tensor.shape) == len(extents) and all(
+            want in (None, have) for want, have in zip(extents, tensor.shape, strict=True)
+        )
+
+    return lambda tensor, owner: any(same(tensor, extents) for extents in wanted)
+
+
+@key
+def role(words: Sequence[str], path: str) -> Matcher:
+    for i, word in enumerate(words):
+        if word not in ROLES:
+            raise invalid(f"{path}[{i}]", f"unknown role {word!r}; the roles are {', '.join(ROLES)}")
+    wanted = frozenset(words)
+    return lambda tensor, owner: not wanted.isdisjoint(tensor.roles)
+
+
+@key
+def tied(value: bool, path: str) -> Matcher:
+    return lambda tensor, owner: (len(tensor.owners) > 1) == value
+
+
+# --- combinators -------------------------------------------------------------------------------------------------
+
+
+def _any(selectors: Sequence[init_pb2.Selector], path: str, depth: int) -> Matcher:
+    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(selectors)]
+    return lambda tensor, owner: any(part(tensor, owner) for part in parts)
+
+
+def _all(items: Any, path: str, depth: int) -> Matcher:
+    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(_selectors(items, path))]
+    return _conjunction(parts)
+
+
+def _not(selector: init_pb2.Selector, path: str, depth: int) -> Matcher:
+    inner = compile_selector(selector, path, depth)
+    return lambda tensor, owner: not inner(tensor, owner)
+
+
+_NESTED: dict[str, Callable[[Any, str, int], Matcher]] = {"any": _any, "all": _all, "not": _not}
+
+
+def _selectors(items: Any, path: str) -> list[init_pb2.Selector]:
+    """The selectors in a ListValue, which holds them in their JSON mapping."""
+    selectors = []
+    for i, item in enumerate(json_format.MessageToDict(items)):
+        try:
+            selectors.append(json_format.ParseDict(item, init_pb2.Selector()))
+        except (json_format.ParseError, TypeError, AttributeError) as error:
+            raise invalid(f"{path}[{i}]", f"not a selector: {error}") from None
+    return selectors
+
+
+# --- patterns ----------------------------------------------------------------------------------------------------
+
+
+def _compile(pattern: str, path: str) -> Any:
+    """RE2, so that a client's pattern runs in linear time."""
+    if len(pattern) > MAX_PATTERN:
+        raise invalid(path, f"the pattern has {len(pattern)} characters; at most {MAX_PATTERN} are allowed")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        text = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        raise invalid(path, f"{pattern!r} is no RE2 expression: {text}") from None
+
+
+_WILDCARDS = (("**", ".*"), ("*", "[^.]*"), ("?", "[^.]"))
+
+
+def _glob_to_regex(glob: str) -> str:
+    out, i = "", 0
+    while i < len(glob):
+        for wildcard, expression in _WILDCARDS:
+            if glob.startswith(wildcard, i):
+                out, i = out + expression, i + len(wildcard)
+                break
+        else:
+            out, i = out + re2.escape(glob[i]), i + 1
+    return f"(?s)^{out}$"
+
+
+def _globs(globs: Sequence[str], path: str) -> Callable[[str], bool]:
+    plain = frozenset(glob for glob in globs if not any(sign in glob for sign in "*?"))
+    compiled = [_compile(_glob_to_regex(g), f"{path}[{i}]") for i, g in enumerate(globs) if g not in plain]
+    return lambda text: text in plain or any(pattern.search(text) for pattern in compiled)
+
+
+def _extents(item: Any, path: str) -> tuple[int | None, ...]:
+    def extent(value: Any) -> int | None:
+        if value == "*":
+            return None
+        if isinstance(value, float) and value >= 0 and value == int(value):
+            return int(value)
+        raise invalid(path, f'{value!r} is no extent; give a whole number, or "*" for any')
+
+    return tuple(extent(value) for value in json_format.MessageToDict(item))

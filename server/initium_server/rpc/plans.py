@@ -1,0 +1,145 @@
+"""From what a request names to a plan that can be read: resolved, checked, and kept for the next request."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from initium.v1 import plan_pb2, recipe_pb2, service_pb2
+from initium_server.build import jobs
+from initium_server.build.pool import BuildPool
+from initium_server.core.checkpoint import Bytes, Checkpoint, FileInfo, VirtualCheckpoint
+from initium_server.core.limits import Limits
+from initium_server.core.load import check_plan
+from initium_server.core.plan import TORCH
+from initium_server.errors import InitiumError, invalid
+
+Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A checked plan, and its checkpoint under `stream-v1` (None under `torch`)."""
+
+    plan: plan_pb2.Plan
+    checkpoint: Checkpoint | None
+    size: int = field(compare=False)
+
+
+class Plans:
+    """Resolves and checks plans in worker processes, and keeps the latest ones within `cache_bytes`."""
+
+    def __init__(
+        self, pool: BuildPool, limits: Limits, device: str, threads: int, cache_bytes: int = 256 << 20
+    ) -> None:
+        self._pool, self._limits, self._device, self._threads = pool, limits, device, threads
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._recipes: OrderedDict[bytes, str] = OrderedDict()
+        self._lock = threading.Lock()
+        self._room = cache_bytes
+
+    def get(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> Held:
+        """The plan that `source` names. Raises InitiumError."""
+        kind = source.WhichOneof("source")
+        if kind == "plan_digest":
+            return self._by_digest(source.plan_digest)
+        if kind == "plan":
+            check_plan(source.plan, self._limits)
+            return self._hold(source.plan)
+        if kind == "recipe":
+            return self._resolve(source.recipe, cancelled)
+        raise invalid("source", "name a plan: give a recipe, a plan or a plan_digest", "INVALID_REQUEST")
+
+    def inventory(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> service_pb2.ResolveResponse:
+        """The tensors of the recipe's architecture, before any rule."""
+        data = recipe.architecture.SerializeToString()
+        return service_pb2.ResolveResponse.FromString(
+            self._pool.run(jobs.inventory, data, self._limits, cancelled=cancelled)
+        )
+
+    def _by_digest(self, digest: str) -> Held:
+        with self._lock:
+            held = self._held.get(digest)
+            if held:
+                self._held.move_to_end(digest)
+                return held
+        raise InitiumError(
+            "PLAN_NOT_FOUND", f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest}
+        )
+
+    def _resolve(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> Held:
+        """One recipe resolves to one plan on one server, so the answer is kept."""
+        data = recipe.SerializeToString(deterministic=True)
+        key = hashlib.sha256(data).digest()
+        with self._lock:
+            known = self._held.get(self._recipes.get(key, ""))
+        if known:
+            return known
+        answer = self._pool.run(jobs.resolve, data, self._limits, self._device, self._threads, cancelled=cancelled)
+        held = self._hold(plan_pb2.Plan.FromString(answer))
+        with self._lock:
+            self._recipes[key] = held.plan.plan_digest
+            while len(self._recipes) > 1024:
+                self._recipes.popitem(last=False)
+        return held
+
+    def _hold(self, plan: plan_pb2.Plan) -> Held:
+        size = plan.ByteSize()
+        if size > self._limits.message_bytes - 4096:
+            raise InitiumError(
+                "TOO_LARGE", f"the plan has {size:,} bytes; messages carry at most {self._limits.message_bytes:,}"
+            )
+        with self._lock:
+            if known := self._held.get(plan.plan_digest):
+                return known
+        held = Held(plan, None if plan.generator == TORCH else VirtualCheckpoint(plan), size)
+        with self._lock:
+            self._held[plan.plan_digest] = held
+            self._trim()
+        return held
+
+    def _trim(self) -> None:
+        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._room:
+            self._held.popitem(last=False)
+
+    def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
+        """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
+        data = plan.SerializeToString()
+        self._pool.run(
+            jobs.run_torch, data, directory, self._device, self._threads, cancelled=cancelled, unlimited=True
+        )
+        return StoredCheckpoint(plan, Path(directory))
+
+
+class StoredCheckpoint:
+    """The files of a plan, weights from a directory and small files from the plan itself."""
+
+    def __init__(self, plan: plan_pb2.Plan, directory: Path) -> None:
+        self.files = [FileInfo(file.name, file.size) for file in plan.files]
+        self._paths = [directory / file.name for file in plan.files]
+        for file, path in zip(plan.files, self._paths, strict=True):
+            if file.HasField("content"):
+                path.write_bytes(file.content)
+
+    def read_into(self, file: int, offset: int, out: Bytes) -> None:
+        """As `Checkpoint.read_into`."""
+        with self._paths[file].open("rb", buffering=0) as stream:
+            stream.seek(offset)
+            view = memoryview(np.ascontiguousarray(out))
+            while len(view):
+                view = view[stream.readinto(view) or self._short(file) :]
+
+    def _short(self, file: int) -> int:
+        raise InitiumError("INTERNAL", f"{self._paths[file].name} is shorter than its plan says")
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A private directory for the files of one run of generator `torch`."""
+    return tempfile.TemporaryDirectory(prefix="initium-torch-")

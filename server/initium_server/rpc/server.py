@@ -1,0 +1,91 @@
+"""The gRPC server: the service, health and reflection on one port, started and stopped gracefully."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from initium.digests import leaf_digest
+from initium_server import law
+from initium_server.build.pool import BuildPool
+from initium_server.core.checkpoint import Bytes
+from initium_server.core.limits import Limits
+from initium_server.rpc.plans import Plans
+from initium_server.rpc.service import SERVICE, Service
+from initium_server.rpc.stream import Streamer
+
+HANDLER_THREADS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to serve. `listen`: `host:port` (port 0: any free one) or `unix:/path`."""
+
+    listen: str = "127.0.0.1:7070"
+    device: str = "cpu"
+    threads: int = 1
+    build_workers: int = 2
+    limits: Limits = field(default_factory=Limits)
+    digest: Callable[[Bytes], bytes] = leaf_digest
+
+
+class Server:
+    """A running server. `address` is where clients find it.
+
+    Raises OSError when it cannot listen.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        law.warm()
+        limits = settings.limits
+        self._pool = BuildPool(seconds=limits.build_seconds, bytes=limits.build_bytes, workers=settings.build_workers)
+        self._pool.warm()
+        self._streamer = Streamer(settings.threads, settings.digest)
+        plans = Plans(self._pool, limits, settings.device, settings.threads)
+        service = Service(plans, self._streamer, limits, settings.device, settings.threads)
+        self._server = grpc.server(ThreadPoolExecutor(HANDLER_THREADS, "rpc"), options=_options(limits))
+        self._server.add_generic_rpc_handlers((service.handler(),))
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self.address = _listen(self._server, settings.listen)
+
+    def start(self) -> None:
+        """Serves, and tells health checks so."""
+        self._server.start()
+        for name in ("", SERVICE):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace: float) -> None:
+        """Health goes NOT_SERVING, new calls are refused, running ones get `grace` seconds; then everything ends."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace).wait()
+        self._pool.close()
+        self._streamer.close()
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
+        # Two servers must not share a port by accident.
+        ("grpc.so_reuseport", 0),
+        # Clients may ping idle streams: a build takes a while before the first message.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]
+
+
+def _listen(server: grpc.Server, listen: str) -> str:
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {listen}: {error}") from None
+    if listen.startswith("unix:"):
+        return listen
+    host, _, _ = listen.rpartition(":")
+    return f"{host}:{port}"

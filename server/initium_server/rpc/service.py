@@ -1,0 +1,208 @@
+"""The servicer: decode, call, encode. Handlers take raw bytes, so that malformed messages get a reason too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from initium.digests import LEAF
+from initium.v1 import service_pb2
+from initium_server.build import modules, optimizers
+from initium_server.core import dtypes
+from initium_server.core.checkpoint import Checkpoint, check_range, find_file
+from initium_server.core.initializers import INITIALIZERS
+from initium_server.core.limits import Limits
+from initium_server.core.plan import GENERATORS, PLAN_VERSION, TORCH
+from initium_server.core.rules import LIBRARY_DEFAULT
+from initium_server.errors import InitiumError, invalid
+from initium_server.rpc import errors
+from initium_server.rpc.framing import chunk_frame, read_frame
+from initium_server.rpc.plans import Held, Plans, scratch
+from initium_server.rpc.stream import FileDigests, Leaf, Streamer, TensorDigests, leaves
+
+SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
+LIBRARIES = ("torch", "torchvision", "timm", "transformers")
+
+M = TypeVar("M", bound=Message)
+
+
+def server_version() -> str:
+    """Version of the installed package."""
+    return version("initium")
+
+
+def decode(kind: type[M], data: bytes) -> M:
+    """`data` as a message. Raises InitiumError(MALFORMED_MESSAGE)."""
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise InitiumError(
+            "MALFORMED_MESSAGE",
+            f"not a {kind.DESCRIPTOR.full_name}: malformed, or nested deeper than 100 messages ({error})",
+        ) from None
+    return message
+
+
+class Service:
+    """The four methods of `initium.v1.InitiumService`."""
+
+    def __init__(self, plans: Plans, streamer: Streamer, limits: Limits, device: str, threads: int) -> None:
+        self._plans, self._streamer, self._limits = plans, streamer, limits
+        self._device, self._threads = device, threads
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a gRPC server registers."""
+        methods = {
+            "Resolve": grpc.unary_unary_rpc_method_handler(errors.unary(self.resolve)),
+            "Generate": grpc.unary_stream_rpc_method_handler(errors.stream(self.generate)),
+            "Read": grpc.unary_stream_rpc_method_handler(errors.stream(self.read)),
+            "GetCapabilities": grpc.unary_unary_rpc_method_handler(errors.unary(self.get_capabilities)),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    def resolve(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        request = decode(service_pb2.ResolveRequest, data)
+        if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
+            if not request.source.HasField("recipe"):
+                raise invalid("source", "an inventory needs a recipe", "INVALID_REQUEST")
+            response = self._plans.inventory(request.source.recipe, _cancelled(context))
+        else:
+            plan = self._plans.get(request.source, _cancelled(context)).plan
+            response = service_pb2.ResolveResponse(plan=plan, total_bytes=_total(plan))
+        return self._fits(response.SerializeToString())
+
+    def generate(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        request = decode(service_pb2.GenerateRequest, data)
+        held = self._plans.get(request.source, _cancelled(context))
+        with ExitStack() as stack:
+            start = _check_start(held, request.start)
+            header = service_pb2.GenerateHeader(
+                plan=held.plan, total_bytes=_total(held.plan), server_version=server_version()
+            )
+            yield service_pb2.GenerateResponse(header=header).SerializeToString()
+            checkpoint = self._checkpoint(held, stack, context)
+            trailer = service_pb2.GenerateTrailer()
+            yield from self._chunks(checkpoint, start, held, request.tensor_digests, trailer)
+            yield service_pb2.GenerateResponse(trailer=trailer).SerializeToString()
+
+    def _chunks(
+        self,
+        checkpoint: Checkpoint,
+        start: Leaf,
+        held: Held,
+        with_tensors: bool,
+        trailer: service_pb2.GenerateTrailer,
+    ) -> Iterator[bytes]:
+        files = FileDigests(checkpoint)
+        tensors = TensorDigests(held.plan) if with_tensors else None
+        for framed in self._streamer.stream(checkpoint, _pieces(checkpoint, start), chunk_frame):
+            files.add(framed)
+            if tensors:
+                tensors.add(framed)
+            yield framed.message
+        for name, size, digest in files.result():
+            trailer.files.add(name=name, size=size, digest=digest)
+        for name, digest in tensors.result() if tensors else ():
+            trailer.tensors.add(name=name, digest=digest)
+
+    def _checkpoint(self, held: Held, stack: ExitStack, context: grpc.ServicerContext) -> Checkpoint:
+        if held.checkpoint is not None:
+            return held.checkpoint
+        directory = stack.enter_context(scratch())
+        return self._plans.run_torch(held.plan, directory, _cancelled(context))
+
+    def read(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        request = decode(service_pb2.ReadRequest, data)
+        checkpoint = self._plans.get(request.source, _cancelled(context)).checkpoint
+        if checkpoint is None:
+            raise InitiumError("UNSUPPORTED", "generator `torch` makes whole checkpoints only; call Generate")
+        index = find_file(checkpoint.files, request.file)
+        file = checkpoint.files[index]
+        check_range(file, request.offset)
+        length = request.length if request.HasField("length") else file.size
+        end = min(file.size, request.offset + length)
+        for framed in self._streamer.stream(checkpoint, leaves(index, request.offset, end), read_frame):
+            yield framed.message
+
+    def get_capabilities(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        decode(service_pb2.GetCapabilitiesRequest, data)
+        limits = self._limits
+        response = service_pb2.GetCapabilitiesResponse(
+            server_version=server_version(),
+            generators=GENERATORS,
+            dtypes=dtypes.FLOATS,
+            initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
+            libraries=_libraries(),
+            module_types=sorted(modules.ALLOWED),
+            optimizers=optimizers.NAMES,
+            device=self._device,
+            backend="numba",
+            threads=self._threads,
+            plan_version=PLAN_VERSION,
+            limits=service_pb2.Limits(
+                message_bytes=limits.message_bytes,
+                leaf_bytes=LEAF,
+                elements=limits.elements,
+                literal_bytes=limits.literal_bytes,
+                build_seconds=limits.build_seconds,
+                build_bytes=limits.build_bytes,
+                module_depth=modules.MAX_DEPTH,
+            ),
+        )
+        return response.SerializeToString()
+
+    def _fits(self, data: bytes) -> bytes:
+        if len(data) > self._limits.message_bytes:
+            raise InitiumError(
+                "TOO_LARGE", f"the answer has {len(data):,} bytes; messages carry {self._limits.message_bytes:,}"
+            )
+        return data
+
+
+def _total(plan: service_pb2.plan__pb2.Plan) -> int:
+    return sum(file.size for file in plan.files)
+
+
+def _cancelled(context: grpc.ServicerContext) -> Callable[[], bool]:
+    return lambda: not context.is_active()
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _check_start(held: Held, position: service_pb2.Position) -> Leaf:
+    """Where to start, as a leaf of size 0."""
+    files = held.plan.files
+    if held.plan.generator == TORCH and (position.file or position.offset):
+        raise invalid("start", "generator `torch` cannot resume; start at 0", "INVALID_REQUEST")
+    if position.file >= len(files):
+        raise InitiumError("OUT_OF_RANGE", f"start.file is {position.file}; the plan has {len(files)} files")
+    size = files[position.file].size
+    if position.offset > size:
+        raise InitiumError(
+            "OUT_OF_RANGE",
+            f"start.offset is {position.offset}; the file has {size} bytes",
+            metadata={"size": str(size)},
+        )
+    if position.offset % LEAF and position.offset != size:
+        raise invalid("start.offset", f"{position.offset} is not a multiple of {LEAF}", "INVALID_REQUEST")
+    return Leaf(position.file, position.offset, 0)
+
+
+def _pieces(checkpoint: Checkpoint, start: Leaf) -> Iterator[Leaf]:
+    for i, file in enumerate(checkpoint.files):
+        if i >= start.file:
+            yield from leaves(i, start.offset if i == start.file else 0, file.size)
