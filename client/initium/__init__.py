@@ -1,0 +1,83 @@
+"""The client of Initium: a model's first checkpoint from a recipe. It never imports torch.
+
+>>> import initium
+>>> with initium.local() as client:                      # or initium.connect("host:7070")
+...     manifest = client.generate(pathlib.Path("resnet50.yaml"), "resnet50/")
+>>> optimizer = torch.optim.SGD(manifest.param_groups(model.named_parameters()))
+"""
+
+from importlib.metadata import version as _version
+
+from initium.client import Client, connect
+from initium.errors import (
+    AccessDenied,
+    Busy,
+    Cancelled,
+    FileNotFound,
+    InitiumError,
+    IntegrityError,
+    LimitExceeded,
+    ManifestError,
+    NotFound,
+    OutOfRange,
+    OutputError,
+    PlanError,
+    PlanNotFound,
+    PreconditionError,
+    RecipeError,
+    RequestError,
+    ServerError,
+    ServerMissing,
+    TimedOut,
+    Unavailable,
+    Unsupported,
+    VerifyError,
+    Violation,
+)
+from initium.local import local
+from initium.manifest import Manifest
+from initium.plans import read_plan, write_plan
+from initium.recipe import load_recipe
+from initium.v1.plan_pb2 import Plan
+from initium.v1.recipe_pb2 import Recipe
+from initium.verify import redraw, verify
+
+__version__ = _version("initium")
+
+__all__ = [
+    "AccessDenied",
+    "Busy",
+    "Cancelled",
+    "Client",
+    "FileNotFound",
+    "InitiumError",
+    "IntegrityError",
+    "LimitExceeded",
+    "Manifest",
+    "ManifestError",
+    "NotFound",
+    "OutOfRange",
+    "OutputError",
+    "Plan",
+    "PlanError",
+    "PlanNotFound",
+    "PreconditionError",
+    "Recipe",
+    "RecipeError",
+    "RequestError",
+    "ServerError",
+    "ServerMissing",
+    "TimedOut",
+    "Unavailable",
+    "Unsupported",
+    "VerifyError",
+    "Violation",
+    "__version__",
+    "connect",
+    "load_recipe",
+    "local",
+    "read_plan",
+    "redraw",
+    "verify",
+    "write_plan",
+]

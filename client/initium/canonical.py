@@ -50,7 +50,10 @@ def seal(plan: Plan) -> Plan:
 
 
 def hex_float(value: float) -> str:
-    """`value` as glibc's printf("%a") writes a double: exact, and one text per value. ValueError if it is not finite."""
+    """`value` as glibc's printf("%a") writes a double: exact, and one text per value.
+
+    ValueError if it is not finite.
+    """
     if value != value or value in (float("inf"), float("-inf")):
         raise ValueError(f"{value} is not finite")
     mantissa, _, exponent = float(value).hex().partition("p")

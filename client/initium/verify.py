@@ -14,7 +14,7 @@ from initium.errors import VerifyError, Violation
 from initium.framing import Leaf
 from initium.header import first_difference
 from initium.manifest import Manifest
-from initium.plans import locate
+from initium.plans import elements, locate
 from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import Plan
 
@@ -96,8 +96,8 @@ def _check_file(path: Path, file: FileDigest, report: _Report) -> str:
 
 
 def _leaf_digests(path: Path, report: _Report) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as stream:
-        while data := os.read(stream.fileno(), LEAF):
+    with path.open("rb") as stream:
+        while data := stream.read(LEAF):
             yield leaf_digest(data)
             report.add(len(data))
 
@@ -127,14 +127,19 @@ class _Files:
     def __exit__(self, *_: object) -> None:
         if self._handle >= 0:
             os.close(self._handle)
+            self._handle = -1
 
     def read(self, leaf: Leaf) -> bytes:
         """What the disk has in the place of `leaf`."""
-        if leaf.file != self._index:
-            self.__exit__()
-            self._handle = os.open(self.path / self._plan.files[leaf.file].name, os.O_RDONLY | os.O_CLOEXEC)
-            self._index = leaf.file
-        return os.pread(self._handle, len(leaf.data), leaf.offset)
+        name = self._plan.files[leaf.file].name
+        try:
+            if leaf.file != self._index:
+                self.__exit__()
+                self._handle = os.open(self.path / name, os.O_RDONLY | os.O_CLOEXEC)
+                self._index = leaf.file
+            return os.pread(self._handle, len(leaf.data), leaf.offset)
+        except OSError as error:
+            raise _differs(self.path, name, f"cannot be read: {error.strerror}") from None
 
 
 def _compare(files: _Files, plan: Plan, leaf: Leaf) -> None:
@@ -153,10 +158,7 @@ def describe_place(plan: Plan, file: int, offset: int) -> str:
     tensor = locate(plan, file, offset)
     if tensor is None:
         return f"differs first at byte {offset}, outside of all tensors (in the header, index or a small file)"
-    elements = 1
-    for extent in tensor.shape:
-        elements *= extent
-    element = (offset - tensor.offset) // (tensor.size // elements)
+    element = (offset - tensor.offset) // (tensor.size // elements(tensor))
     index = [int(axis) for axis in np.unravel_index(element, tuple(tensor.shape))] if tensor.shape else []
     return f"differs first at byte {offset}: tensor {tensor.name}, element {element} (index {index})"
 

@@ -1,6 +1,7 @@
 """The virtual checkpoint: any byte range of any file of a plan, made when it is read.
 
-Streaming is reading in order, resuming is reading from an offset, a rank's shard is a range. Nothing is kept but the headers.
+Streaming is reading in order, resuming is reading from an offset, a rank's shard is a range. Nothing is kept but the
+headers.
 """
 
 from __future__ import annotations

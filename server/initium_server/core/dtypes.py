@@ -49,7 +49,10 @@ def unknown(dtype: str) -> str:
 
 
 def cast_fill(fill: fills.Fill, source: str, target: str, literals: dict[str, bytes]) -> fills.Fill:
-    """`fill` for a tensor of dtype `target` that was built as `source`: only literals change, and are added to `literals`."""
+    """`fill` for a tensor of dtype `target` that was built as `source`: only literals change.
+
+    What they become is added to `literals`.
+    """
     if source == target:
         return fill
     if isinstance(fill, fills.Literal):

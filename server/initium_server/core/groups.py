@@ -123,7 +123,7 @@ def _decide(
     hits = [(i, rule) for i, rule in enumerate(rules) if rule.hits(tensor)]
     if not hits:
         return len(rules), policy.default_group or "default", dict(defaults), "groups.defaults"
-    place, rule = hits[0]
+    rule = hits[0][1]
     rule.decided += 1
     options = defaults | _options(rule.message.options)
     first_use = next(i for i, other in enumerate(rules) if other.message.name == rule.message.name)

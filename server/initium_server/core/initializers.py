@@ -1,7 +1,7 @@
 """Initializers: torch.nn.init's names, arguments and fan rules, as functions from a tensor to a fill.
 
-Each takes the arguments of its message in init.proto and the tensor, and returns the fill with the numbers it resolved. To add
-one: add the message to init.proto and a function to this file. Formulas: torch.nn.init; Glorot & Bengio 2010 (xavier);
+Each takes the arguments of its message in init.proto and the tensor, and returns the fill with the numbers it resolved.
+To add one: add the message to init.proto and a function to this file. Formulas: torch.nn.init; Glorot & Bengio 2010 (xavier);
 He et al. 2015 (kaiming).
 """
 
@@ -189,7 +189,8 @@ def fans(tensor: InventoryTensor) -> tuple[int, int]:
     shape = tensor.shape
     if len(shape) < 2 and tensor.fan_axes is None:
         raise ValueError(
-            f"fans need 2 or more dimensions; {_shape(tensor)}. Match weights only, e.g. with `tensor: [weight]` or `ndim`"
+            f"fans need 2 or more dimensions; {_shape(tensor)}. "
+            "Match weights only, e.g. with `tensor: [weight]` or `ndim`"
         )
     axes = tensor.fan_axes or FanAxes(fan_in=(1,), fan_out=(0,))
     listed = {*axes.fan_in, *axes.fan_out, *axes.batch}

@@ -1,7 +1,8 @@
-"""File layout: which tensor lies where, and the bytes that are not tensors. Follows from names, shapes and dtypes alone.
+"""File layout: which tensor lies where, and the bytes that are not tensors. Follows from names, shapes and dtypes
+alone.
 
-Weight files are byte-identical to what `safetensors.serialize` writes with the metadata {"format": "pt"}; shards and their
-index are named and filled as huggingface_hub's `split_torch_state_dict_into_shards` does.
+Weight files are byte-identical to what `safetensors.serialize` writes with the metadata {"format": "pt"}; shards and
+their index are named and filled as huggingface_hub's `split_torch_state_dict_into_shards` does.
 """
 
 from __future__ import annotations

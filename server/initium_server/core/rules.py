@@ -94,8 +94,8 @@ def _rule_violations(rule: init_pb2.InitRule, path: str) -> list[Violation]:
 def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> list[Assignment]:
     """Decides every tensor of `inventory`; literals cast to another dtype are added to `literals`.
 
-    Raises InitiumError(INVALID_RECIPE) with a violation for each rule that cannot apply or decides nothing, and each tensor
-    that has neither rule nor default fill.
+    Raises InitiumError(INVALID_RECIPE) with a violation for each rule that cannot apply or decides nothing, and each
+    tensor that has neither rule nor default fill.
     """
     violations: list[Violation] = []
     assignments: list[Assignment] = []
@@ -150,7 +150,7 @@ def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], resolutions: Sequ
         return
     names = " = ".join(owner.name for owner in tensor.owners)
     message = (
-        f"{names} is one tied tensor, but {hits[0].label} and {different[0].label} fill it differently through its names; "
+        f"{names} is one tied tensor, but {hits[0].label} and {different[0].label} fill it differently; "
         "make them equal, match one name only, or set `ties: first` on a rule"
     )
     raise _Undecided(Violation(different[0].path, message))
@@ -194,4 +194,5 @@ def _tally_violations(rule: Rule) -> list[Violation]:
 def nothing_decided(matched: int, shadowed: str) -> str:
     """The text for a rule that decides for no tensor."""
     cause = f"matches {matched} tensors, but {shadowed}" if matched else "matches no tensor"
-    return f"the rule {cause}; `initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"
+    remedy = "`initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"
+    return f"the rule {cause}; {remedy}"

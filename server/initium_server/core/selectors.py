@@ -1,7 +1,7 @@
 """Selectors: which tensors a rule is for. One small function per key of `initium.v1.Selector`.
 
-A compiled selector looks at a tensor under one of its names, since a tied tensor is matched if any name is. To add a key:
-add the field to init.proto and a function to this file.
+A compiled selector looks at a tensor under one of its names, since a tied tensor is matched if any name is. To add a
+key: add the field to init.proto and a function to this file.
 """
 
 from __future__ import annotations

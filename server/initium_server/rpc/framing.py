@@ -1,7 +1,7 @@
 """Hand-framed messages: one leaf in one bytes object, drawn in place.
 
-A protobuf message object per chunk costs two thirds of the throughput, and each copy of a leaf costs more than its digest;
-so the leaf is drawn straight into the bytes that gRPC sends, behind the message's own framing.
+A protobuf message object per chunk costs two thirds of the throughput, and each copy of a leaf costs more than its
+digest; so the leaf is drawn straight into the bytes that gRPC sends, behind the message's own framing.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ _allocate.argtypes = (ctypes.c_char_p, ctypes.c_ssize_t)
 def _new_bytes(size: int) -> tuple[bytes, Bytes]:
     """A bytes object with unset content, and a writable view of it.
 
-    CPython documents this way of making bytes: PyBytes_FromStringAndSize(NULL, size), filled before anyone else sees it.
+    CPython documents this way of making bytes: PyBytes_FromStringAndSize(NULL, size), filled before anyone else sees
+    it.
     """
     message: bytes = _allocate(None, size)
     address = id(message) + bytes.__basicsize__ - 1
