@@ -9,6 +9,7 @@
 from importlib.metadata import version as _version
 
 from initium.client import Client, connect
+from initium.embedded import local
 from initium.errors import (
     AccessDenied,
     Busy,
@@ -34,13 +35,12 @@ from initium.errors import (
     VerifyError,
     Violation,
 )
-from initium.local import local
 from initium.manifest import Manifest
 from initium.plans import read_plan, write_plan
 from initium.recipe import load_recipe
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
-from initium.verify import redraw, verify
+from initium.verification import redraw, verify
 
 __version__ = _version("initium")
 

@@ -36,4 +36,5 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     """The little-endian numpy dtype of a safetensors dtype name; ml_dtypes' for BF16 and F8. Errors: Unsupported."""
     if name not in _TYPES:
         raise Unsupported(f"numpy has no type for dtype {name}; read the file instead")
-    return np.dtype(_TYPES[name])
+    dtype: np.dtype[Any] = np.dtype(_TYPES[name])
+    return dtype

@@ -104,5 +104,7 @@ def _generated(message: bytes, target: _M) -> _M:
     try:
         target.ParseFromString(message)
     except DecodeError:
-        raise ServerError(f"a message of {len(message)} bytes that cannot be read; is this an Initium server?") from None
+        raise ServerError(
+            f"a message of {len(message)} bytes that cannot be read; is this an Initium server?"
+        ) from None
     return target

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
 
 from initium.canonical import to_json
 from initium.errors import ManifestError, OutputError, PlanError, Violation
@@ -118,8 +119,8 @@ def _checked(proto: manifest_pb2.Manifest, file: Path) -> manifest_pb2.Manifest:
     return proto
 
 
-def _options(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in json_format.MessageToDict(options).items():  # type: ignore[arg-type]
+def _options(options: Struct) -> Iterator[tuple[str, Any]]:
+    for key, value in json_format.MessageToDict(options).items():
         yield key, _option(key, value)
 
 
@@ -180,5 +181,5 @@ def _all_names(tensors: Iterable[PlannedTensor]) -> Iterator[tuple[str, PlannedT
 
 def _grad_message(trainable: bool) -> str:
     if trainable:
-        return "has requires_grad=False in the model, but the manifest trains it; set it to True, or freeze it in the recipe"
+        return "has requires_grad=False in the model, but the manifest trains it; set it, or freeze it in the recipe"
     return "has requires_grad=True in the model, but the manifest freezes it; call requires_grad_(False) first"

@@ -4,7 +4,7 @@ While a checkpoint arrives, each file is `NAME.partial`, and the sidecar `initiu
 the digest of every leaf that was written. A later run hashes the partial files against the sidecar and goes on behind
 the longest valid prefix, whatever ended the run before. Final names appear only when everything is there.
 
-The sidecar is one line of JSON, then records of 44 bytes: file (uint32), leaf (uint64), digest (32 bytes), little-endian.
+The sidecar is one line of JSON, then little-endian records: file (uint32), leaf (uint64), digest (32 bytes).
 Records are appended in the order in which leaves were written; a torn last one is ignored.
 """
 
@@ -98,7 +98,9 @@ class PartialDirectory:
         stat = os.statvfs(self.path)
         free = stat.f_bavail * stat.f_frsize
         if needed > free:
-            raise OutputError(f"{self.path}: {needed} bytes are needed, {free} are free; free some or choose another disk")
+            raise OutputError(
+                f"{self.path}: {needed} bytes are needed, {free} are free; free some or choose another disk"
+            )
 
     def commit(self, manifest: bytes) -> None:
         """Gives every file its final name, the manifest last. All partial files must be complete and synced.
@@ -128,7 +130,9 @@ class PartialDirectory:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
-            raise OutputError(f"{self.path}: another run is writing here; wait for it or choose another directory") from None
+            raise OutputError(
+                f"{self.path}: another run is writing here; wait for it or choose another directory"
+            ) from None
         return handle
 
     def _claim(self, force: bool) -> None:
@@ -142,7 +146,7 @@ class PartialDirectory:
         if header and not force:
             raise OutputError(
                 f"{self.path} holds an unfinished checkpoint of another plan ({header.get('plan_digest')}); "
-                "choose another directory, or replace it with force"
+                "choose another directory, or replace it with --force (force=True)"
             )
         self._start_over(header)
 
@@ -154,7 +158,7 @@ class PartialDirectory:
         foreign = sorted(set(os.listdir(self.path)) - own - _HARMLESS)
         if foreign:
             shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-            raise OutputError(f"{self.path} is not empty ({shown}); choose another directory, or replace it with force")
+            raise OutputError(f"{self.path} is not empty ({shown}); choose another, or replace it with --force")
 
     def _start_over(self, header: dict[str, Any]) -> None:
         """Drops the partial files of the checkpoint that was here and starts a sidecar of our own."""

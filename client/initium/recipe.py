@@ -18,6 +18,8 @@ from initium.v1.recipe_pb2 import Recipe
 RecipeLike = Mapping[str, Any] | Path | str | Recipe
 """A recipe as plain data, the path of its file, its YAML or JSON text, or as a message."""
 
+_SCHEMA: Any = Recipe.DESCRIPTOR
+
 MAX_SEED = (1 << 64) - 1
 _SEED_MISSING = (
     "required: there is no default, so that nobody trains on an accidental seed; write e.g. `seed: 42` "
@@ -94,7 +96,7 @@ def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
 def _walk(data: Mapping[str, Any]) -> tuple[Any, list[Violation]]:
     walk = Walk()
     try:
-        return walk.message(Recipe.DESCRIPTOR, data, ""), walk.violations
+        return walk.message(_SCHEMA, data, ""), walk.violations
     except TooMany:
         return None, walk.violations
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, EncodeError, Message
 
-from initium.errors import LimitExceeded, RequestError, ServerError, TimedOut, Unavailable, from_rpc
+from initium.errors import Cancelled, LimitExceeded, RequestError, ServerError, TimedOut, Unavailable, from_rpc
 from initium.retry import OnRetry, Patience
 
 MESSAGE_BYTES = 64 << 20
@@ -65,9 +65,11 @@ class Rpc:
         self._patience = patience
         self._on_retry = on_retry
         self._answered = False
+        self._closed = False
 
     def close(self) -> None:
         """Ends all calls and the channel."""
+        self._closed = True
         self._channel.close()
 
     def patience(self) -> Patience:
@@ -85,13 +87,16 @@ class Rpc:
                 patience.failed(error)
 
     def _once(self, method: str, request: Message, response: _M) -> _M:
+        self._check_open()
         call = self._channel.unary_unary(SERVICE + method)
         try:
             response.ParseFromString(call(serialize(request), timeout=self.timeout))
         except grpc.RpcError as error:
             raise self._mapped(error) from None
         except DecodeError:
-            raise ServerError(f"{self.address} answers {method} with something else; is it an Initium server?") from None
+            raise ServerError(
+                f"{self.address} answers {method} with something else; is it an Initium server?"
+            ) from None
         self._answered = True
         return response
 
@@ -102,6 +107,7 @@ class Rpc:
         as many as the patience, but not less than MIN_STALL.
         Errors: InitiumError; Unavailable if the stream breaks or stalls.
         """
+        self._check_open()
         call = self._channel.unary_stream(SERVICE + method)(serialize(request))
         watchdog = _Watchdog(call, self.timeout)
         try:
@@ -119,6 +125,10 @@ class Rpc:
         finally:
             watchdog.stop()
             call.cancel()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Cancelled("this client is closed; connect again")
 
     def _mapped(self, error: grpc.RpcError) -> Exception:
         result = from_rpc(error)

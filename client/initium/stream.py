@@ -87,7 +87,9 @@ class LeafStream:
         try:
             data = b"".join(read_pieces(self._rpc, self.plan, name, bad.offset, len(bad.data)))
         except IntegrityError:
-            raise IntegrityError(f"{where}: the bytes do not have their digest, twice; the server or network is faulty") from None
+            raise IntegrityError(
+                f"{where}: the bytes do not have their digest, twice; the server or network is faulty"
+            ) from None
         if len(data) != len(bad.data):
             raise IntegrityError(f"{where}: asked again for {len(bad.data)} bytes, got {len(data)}")
         return Leaf(bad.file, bad.offset, leaf_digest(data), memoryview(data))

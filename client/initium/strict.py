@@ -24,7 +24,8 @@ MAX_VIOLATIONS = 20
 MAX_DEPTH = 100
 """Mappings and sequences may nest this deep; protobuf reads no deeper either."""
 
-_SELECTOR = Selector.DESCRIPTOR
+# Any: the stubs have two descriptor classes for one.
+_SELECTOR: Any = Selector.DESCRIPTOR
 _INTEGER_TEXT = re.compile(r"-?(0|[1-9][0-9]*)")
 _EXACT = 1 << 53  # integers beyond are not exact in a double
 
@@ -92,7 +93,7 @@ class Walk:
     def _map(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, Mapping):
             return self.report(path, f"must be a mapping, not {kind_of(value)}")
-        target = field.message_type.fields_by_name["value"]
+        target = _message_type(field).fields_by_name["value"]
         return {
             self._text(key, path): self._field_value(target, item, join(path, str(key)), depth + 1)
             for key, item in value.items()
@@ -112,7 +113,7 @@ class Walk:
         return _SCALARS[field.type](self, field, value, path)
 
     def _child(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
-        name = field.message_type.full_name
+        name = _message_type(field).full_name
         if field.containing_type is _SELECTOR and field.name == "all":
             return self._selectors(value, path, depth)
         if name == "google.protobuf.Struct" and not isinstance(value, Mapping):
@@ -121,7 +122,7 @@ class Walk:
             return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
         if name.startswith("google.protobuf."):
             return self._json(value, path, depth)
-        return self.message(field.message_type, value, path, depth)
+        return self.message(_message_type(field), value, path, depth)
 
     def _selectors(self, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, (list, tuple)):
@@ -132,7 +133,9 @@ class Walk:
         if depth > MAX_DEPTH:
             return self.report(path, f"nested more than {MAX_DEPTH} deep")
         if isinstance(value, Mapping):
-            return {self._text(key, path): self._json(item, join(path, str(key)), depth + 1) for key, item in value.items()}
+            return {
+                self._text(key, path): self._json(item, join(path, str(key)), depth + 1) for key, item in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._json(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
         if value is None or isinstance(value, bool):
@@ -217,6 +220,11 @@ def _advice(schema: Descriptor, key: str) -> str:
         return f"did you mean {close[0]}?"
     names = list(schema.fields_by_name)
     return f"the keys are {', '.join(names)}" if names else "it takes no keys"
+
+
+def _message_type(field: FieldDescriptor) -> Descriptor:
+    assert field.message_type is not None
+    return field.message_type
 
 
 def _is_map(field: FieldDescriptor) -> bool:

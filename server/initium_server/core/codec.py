@@ -50,9 +50,12 @@ def decode_fill(message: plan_pb2.Fill, path: str, inside_parts: bool = False) -
     if name == "parts":
         return _decode_parts(body, f"{path}.parts")
     try:
-        return _KINDS[name](**{f.name: _value(f, getattr(body, f.name)) for f in dataclasses.fields(_KINDS[name])})
+        fill: fills.Fill = _KINDS[name](
+            **{f.name: _value(f, getattr(body, f.name)) for f in dataclasses.fields(_KINDS[name])}
+        )
     except ValueError as error:
         raise invalid(f"{path}.{name}", str(error), "INVALID_PLAN") from None
+    return fill
 
 
 def _value(field: dataclasses.Field[Any], value: Any) -> Any:

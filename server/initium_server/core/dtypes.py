@@ -73,7 +73,7 @@ def add_literal(data: bytes, literals: dict[str, bytes]) -> str:
 def _cast(data: bytes, source: str, target: str) -> bytes:
     """Rounds each value once, to nearest even; finite values beyond the target's range become its largest."""
     values: npt.NDArray[np.float64] = np.frombuffer(data, _NUMPY[source]).astype(np.float64)
-    top = float(ml_dtypes.finfo(_NUMPY[target]).max)
+    top = float(ml_dtypes.finfo(_NUMPY[target]).max)  # type: ignore[no-untyped-call] # ml_dtypes has no stubs
     finite = np.isfinite(values)
     values[finite] = np.clip(values[finite], -top, top)
     return values.astype(_NUMPY[target]).tobytes()

@@ -85,7 +85,8 @@ def _merged(
 
 
 def _compile(messages: Iterable[Any], path: str) -> list[_Entry]:
-    entries, violations = [], []
+    entries: list[_Entry] = []
+    violations: list[Violation] = []
     for i, message in enumerate(messages):
         where = f"{path}[{i}]"
         try:

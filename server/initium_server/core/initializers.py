@@ -1,8 +1,9 @@
 """Initializers: torch.nn.init's names, arguments and fan rules, as functions from a tensor to a fill.
 
 Each takes the arguments of its message in init.proto and the tensor, and returns the fill with the numbers it resolved.
-To add one: add the message to init.proto and a function to this file. Formulas: torch.nn.init; Glorot & Bengio 2010 (xavier);
-He et al. 2015 (kaiming).
+To add one: add the message to init.proto and a function to this file.
+
+Formulas: torch.nn.init; Glorot & Bengio 2010 (xavier); He et al. 2015 (kaiming).
 """
 
 from __future__ import annotations

@@ -133,7 +133,8 @@ def _header(ordered: Sequence[TensorSpec]) -> bytes:
 
 def _index(shards: Iterable[tuple[str, list[TensorSpec]]]) -> bytes:
     """Tensors sorted by name, two spaces of indent, a newline at the end: as save_pretrained writes it."""
-    weight_map, total = {}, 0
+    weight_map: dict[str, str] = {}
+    total = 0
     for name, specs in shards:
         total += sum(spec.size for spec in specs)
         weight_map |= dict.fromkeys((spec.name for spec in specs), name)

@@ -19,6 +19,8 @@ class Limits:
     literal_bytes: int = 48 << 20
     build_seconds: int = 120
     build_bytes: int = 8 << 30
+    torch_seconds: int = 3600
+    torch_bytes: int = 1 << 40
 
 
 def check_size(shapes: Iterable[tuple[str, Sequence[int]]], literal_bytes: int, limits: Limits) -> None:

@@ -183,7 +183,8 @@ _NESTED: dict[str, Callable[[Any, str, int], Matcher]] = {"any": _any, "all": _a
 def _selectors(items: Any, path: str) -> list[init_pb2.Selector]:
     """The selectors in a ListValue, which holds them in their JSON mapping."""
     selectors = []
-    for i, item in enumerate(json_format.MessageToDict(items)):
+    values: Any = json_format.MessageToDict(items)
+    for i, item in enumerate(values):
         try:
             selectors.append(json_format.ParseDict(item, init_pb2.Selector()))
         except (json_format.ParseError, TypeError, AttributeError) as error:

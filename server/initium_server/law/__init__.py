@@ -1,0 +1,25 @@
+"""The law `stream-v1` on the CPU: how a fill becomes the bytes of a tensor, any range of them, on every machine alike.
+
+    element i of a tensor = rendering(map(word i mod 4 of Philox4x32-10(key, counter i div 4)))
+
+`identity` makes key and counter from law, seed and name; `philox` the words; `uniform`, `normal` (with `truncated` and
+`phi`) the binary32 values; `render` and `dtypes` the bytes. `structured` has the fills without randomness, `boxes` and
+`parts` those made of several. `kernel` is the compiled loop, `draw` the way in:
+
+    drawer = prepare(Normal(0.0, 0.02), seed=42, name="fc.weight", shape=(1000, 512), dtype="BF16")
+    drawer.draw(start, out)     # out: uint8 for whole elements
+
+Maps use operations that IEEE 754 rounds correctly, each rounded by itself: add, subtract, multiply, divide, square
+root, conversions, comparisons, integers. No library functions, no fused multiply-add, no flush-to-zero.
+"""
+
+from initium_server.law.draw import MAX_ELEMENTS as MAX_ELEMENTS
+from initium_server.law.draw import Drawer as Drawer
+from initium_server.law.draw import prepare as prepare
+from initium_server.law.draw import warm as warm
+from initium_server.law.dtypes import ITEM_SIZE as ITEM_SIZE
+from initium_server.law.identity import LAW as LAW
+from initium_server.law.render import RENDERINGS as _RENDERINGS
+
+RANDOM_DTYPES = tuple(_RENDERINGS)
+"""The dtypes that random fills can have."""

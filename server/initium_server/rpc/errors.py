@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any, NoReturn
 
 import grpc
@@ -61,6 +62,8 @@ def _cut(text: str, limit: int = MAX_TEXT) -> str:
 
 def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     """Ends the call with `error`; anything but an InitiumError is a bug, told as INTERNAL and logged."""
+    if isinstance(error, CancelledError):
+        context.abort(grpc.StatusCode.CANCELLED, "the client went away")
     if not isinstance(error, InitiumError):
         log.exception("a handler failed", exc_info=error)
         error = InitiumError("INTERNAL", "the server met a bug; its log has the details")

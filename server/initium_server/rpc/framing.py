@@ -102,5 +102,5 @@ def _new_bytes(size: int) -> tuple[bytes, Bytes]:
     """
     message: bytes = _allocate(None, size)
     address = id(message) + bytes.__basicsize__ - 1
-    view = np.frombuffer((ctypes.c_char * size).from_address(address), np.uint8)
+    view: Bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
     return message, view

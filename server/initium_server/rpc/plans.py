@@ -8,12 +8,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from initium.v1 import plan_pb2, recipe_pb2, service_pb2
-from initium_server.build import jobs
+from initium_server.build import requests
 from initium_server.build.pool import BuildPool
 from initium_server.core.checkpoint import Bytes, Checkpoint, FileInfo, VirtualCheckpoint
 from initium_server.core.limits import Limits
@@ -37,9 +38,16 @@ class Plans:
     """Resolves and checks plans in worker processes, and keeps the latest ones within `cache_bytes`."""
 
     def __init__(
-        self, pool: BuildPool, limits: Limits, device: str, threads: int, cache_bytes: int = 256 << 20
+        self,
+        pool: BuildPool,
+        torch_pool: BuildPool,
+        limits: Limits,
+        device: str,
+        threads: int,
+        cache_bytes: int = 256 << 20,
     ) -> None:
-        self._pool, self._limits, self._device, self._threads = pool, limits, device, threads
+        self._pool, self._torch_pool = pool, torch_pool
+        self._limits, self._device, self._threads = limits, device, threads
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._recipes: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -61,8 +69,12 @@ class Plans:
         """The tensors of the recipe's architecture, before any rule."""
         data = recipe.architecture.SerializeToString()
         return service_pb2.ResolveResponse.FromString(
-            self._pool.run(jobs.inventory, data, self._limits, cancelled=cancelled)
+            self._pool.run(partial(requests.inventory, self._limits), data, cancelled)
         )
+
+    def optimizers(self, cancelled: Cancelled) -> list[str]:
+        """The torch.optim classes that group policies may name."""
+        return self._pool.run(requests.optimizers, b"", cancelled).decode().split()
 
     def _by_digest(self, digest: str) -> Held:
         with self._lock:
@@ -82,7 +94,8 @@ class Plans:
             known = self._held.get(self._recipes.get(key, ""))
         if known:
             return known
-        answer = self._pool.run(jobs.resolve, data, self._limits, self._device, self._threads, cancelled=cancelled)
+        job = partial(requests.resolve, self._limits, self._device, self._threads)
+        answer = self._pool.run(job, data, cancelled)
         held = self._hold(plan_pb2.Plan.FromString(answer))
         with self._lock:
             self._recipes[key] = held.plan.plan_digest
@@ -111,10 +124,8 @@ class Plans:
 
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
-        data = plan.SerializeToString()
-        self._pool.run(
-            jobs.run_torch, data, directory, self._device, self._threads, cancelled=cancelled, unlimited=True
-        )
+        job = partial(requests.run_torch, directory, self._device, self._threads)
+        self._torch_pool.run(job, plan.SerializeToString(), cancelled)
         return StoredCheckpoint(plan, Path(directory))
 
 

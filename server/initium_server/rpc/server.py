@@ -45,8 +45,10 @@ class Server:
         limits = settings.limits
         self._pool = BuildPool(seconds=limits.build_seconds, bytes=limits.build_bytes, workers=settings.build_workers)
         self._pool.warm()
+        # Real models of generator `torch` take memory and time of their own, one after another.
+        self._torch_pool = BuildPool(seconds=limits.torch_seconds, bytes=limits.torch_bytes, workers=1)
         self._streamer = Streamer(settings.threads, settings.digest)
-        plans = Plans(self._pool, limits, settings.device, settings.threads)
+        plans = Plans(self._pool, self._torch_pool, limits, settings.device, settings.threads)
         service = Service(plans, self._streamer, limits, settings.device, settings.threads)
         self._server = grpc.server(ThreadPoolExecutor(HANDLER_THREADS, "rpc"), options=_options(limits))
         self._server.add_generic_rpc_handlers((service.handler(),))
@@ -65,7 +67,8 @@ class Server:
         """Health goes NOT_SERVING, new calls are refused, running ones get `grace` seconds; then everything ends."""
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()
-        self._pool.close()
+        for pool in (self._pool, self._torch_pool):
+            pool.close()
         self._streamer.close()
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from initium.digests import LEAF
 from initium.v1 import service_pb2
-from initium_server.build import modules, optimizers
+from initium_server.build import torch_modules, tree
 from initium_server.core import dtypes
 from initium_server.core.checkpoint import Checkpoint, check_range, find_file
 from initium_server.core.initializers import INITIALIZERS
@@ -139,8 +139,8 @@ class Service:
             dtypes=dtypes.FLOATS,
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
             libraries=_libraries(),
-            module_types=sorted(modules.ALLOWED),
-            optimizers=optimizers.NAMES,
+            module_types=sorted(torch_modules.ALLOWED),
+            optimizers=self._plans.optimizers(_cancelled(context)),
             device=self._device,
             backend="numba",
             threads=self._threads,
@@ -152,7 +152,7 @@ class Service:
                 literal_bytes=limits.literal_bytes,
                 build_seconds=limits.build_seconds,
                 build_bytes=limits.build_bytes,
-                module_depth=modules.MAX_DEPTH,
+                module_depth=tree.MAX_DEPTH,
             ),
         )
         return response.SerializeToString()

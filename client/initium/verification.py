@@ -165,4 +165,3 @@ def describe_place(plan: Plan, file: int, offset: int) -> str:
 
 def _differs(path: Path, name: str, message: str) -> VerifyError:
     return VerifyError(f"{path} differs from its plan", violations=[Violation(name, message)])
-

@@ -1,0 +1,42 @@
+"""`initium capabilities`: what a server can do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from initium.canonical import to_json
+from initium.cli.common import Commands, add_command, add_json, add_server, open_client, print_json
+
+_EXAMPLES = """\
+  initium capabilities
+  initium capabilities --server trainer:7070 --json"""
+
+
+def register(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "capabilities", "show what a server can do, and its limits", _EXAMPLES)
+    add_server(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the capabilities."""
+    with open_client(args) as client:
+        data = to_json(client.capabilities())
+    if args.json:
+        print_json(data)
+    else:
+        print(*_lines(data), sep="\n")
+    return 0
+
+
+def _lines(data: dict[str, Any]) -> Iterator[str]:
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield f"{key}:"
+            yield from (f"  {name}: {item}" for name, item in value.items())
+        else:
+            yield f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"

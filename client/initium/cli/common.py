@@ -1,0 +1,121 @@
+"""What several commands share: input, the server, and chatter."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from initium.client import Client, connect
+from initium.embedded import local
+from initium.errors import RecipeError, RequestError, Unavailable
+from initium.recipe import MAX_SEED, load
+from initium.v1.plan_pb2 import Plan
+from initium.v1.recipe_pb2 import Recipe
+
+Commands = Any
+"""What `add_subparsers` returns; argparse has no public name for it."""
+
+
+def add_command(commands: Commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    """A parser for one command, with examples in its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[:1].upper()}{summary[1:]}.",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def add_recipe(parser: argparse.ArgumentParser, name: str = "RECIPE") -> None:
+    """The positional argument for the input."""
+    what = "recipe (YAML or JSON) or plan" if "PLAN" in name else "recipe (YAML or JSON)"
+    parser.add_argument("source", metavar=name, help=f"file of a {what}; - reads it from stdin")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """--seed."""
+    parser.add_argument("--seed", type=seed, metavar="N", help="replace the recipe's seed (0..2^64-1)")
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """--server, and the flags of the local server that takes its place."""
+    parser.add_argument("--server", metavar="ADDR", help="host:port or unix:/path; absent: a local server is started")
+    parser.add_argument("--device", metavar="D", help="device of the local server: auto (default), cpu, cuda, cuda:N")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads of the local server; default: all cores")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def seed(text: str) -> int:
+    """The value of --seed."""
+    with contextlib.suppress(ValueError):
+        value = int(text, 0)
+        if 0 <= value <= MAX_SEED:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no integer in 0..2^64-1")
+
+
+def positive(text: str) -> int:
+    """A count of at least 1."""
+    with contextlib.suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+
+
+def read_source(name: str, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
+    """The recipe or plan of a file, or of stdin for `-`. Errors: RecipeError, PlanError."""
+    return load(_stdin() if name == "-" else Path(name), seed=seed, require_seed=require_seed)
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"stdin is not UTF-8 at byte {error.start}") from None
+
+
+@contextlib.contextmanager
+def open_client(args: argparse.Namespace) -> Iterator[Client]:
+    """The client of --server, or of a local server."""
+    if args.server is None:
+        with local(device=args.device or "auto", threads=args.threads) as client:
+            yield client
+        return
+    if args.device is not None or args.threads is not None:
+        raise RequestError("--device and --threads are for a local server; with --server the server's owner decides")
+    with connect(args.server, on_retry=_say_retry) as client:
+        yield client
+
+
+def _say_retry(error: Unavailable, pause: float) -> None:
+    say(f"{error.message}; trying again in {pause:.1f} s")
+
+
+def say(text: str) -> None:
+    """One line of chatter."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def human_bytes(count: float) -> str:
+    """`count` bytes in the largest binary unit that keeps it at least 1."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

@@ -1,0 +1,98 @@
+"""`initium generate`: the checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from initium.canonical import to_json
+from initium.cli.common import (
+    Commands,
+    add_command,
+    add_json,
+    add_recipe,
+    add_seed,
+    add_server,
+    human_bytes,
+    open_client,
+    print_json,
+    read_source,
+    say,
+)
+from initium.cli.progress import Report, progress
+from initium.digests import LEAF
+from initium.manifest import Manifest
+
+_EXAMPLES = """\
+  initium generate resnet50.yaml -o resnet50/
+  initium generate resnet50.plan.json -o resnet50/ --server trainer:7070
+  initium generate llama_1b.yaml -o llama/ --device cuda --seed 7"""
+
+
+def register(commands: Commands) -> None:
+    """Adds the command."""
+    parser = add_command(commands, "generate", "write the checkpoint of a recipe or plan to a directory", _EXAMPLES)
+    add_recipe(parser, "RECIPE_OR_PLAN")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="directory: absent or empty")
+    add_seed(parser)
+    add_server(parser)
+    parser.add_argument("--force", action="store_true", help="replace the checkpoint in DIR; foreign files stay")
+    parser.add_argument(
+        "--tensor-digests", action="store_true", help="have each tensor's digest too; printed by --json"
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generates, and prints what was made."""
+    source = read_source(args.source, seed=args.seed)
+    start = time.monotonic()
+    try:
+        with open_client(args) as client, progress(args.output.name or "checkpoint") as report:
+            report = _telling_resume(report)
+            manifest = client.generate(
+                source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests
+            )
+    except KeyboardInterrupt:
+        say(f"stopped; what has arrived stays in {args.output}: run the same command again to go on")
+        return 130
+    _report(args, manifest, time.monotonic() - start)
+    return 0
+
+
+def _telling_resume(report: Report) -> Report:
+    """`report`, with a line if the first thing told is not the first leaf: an earlier run was here."""
+    first = True
+
+    def told(done: int, total: int) -> None:
+        nonlocal first
+        if first and done > LEAF:
+            say(f"resuming: {human_bytes(done)} of {human_bytes(total)} are here already")
+        first = False
+        report(done, total)
+
+    return told
+
+
+def _report(args: argparse.Namespace, manifest: Manifest, seconds: float) -> None:
+    size = sum(file.size for file in manifest.proto.files)
+    if args.json:
+        print_json(_summary(args, manifest, size, seconds))
+    else:
+        say(f"{len(manifest.proto.files)} files, {human_bytes(size)} in {seconds:.1f} s: {args.output}")
+        print(manifest.plan.plan_digest)
+
+
+def _summary(args: argparse.Namespace, manifest: Manifest, size: int, seconds: float) -> dict[str, Any]:
+    return {
+        "directory": str(args.output),
+        "plan_digest": manifest.plan.plan_digest,
+        "weights_key": manifest.plan.weights_key,
+        "bytes": size,
+        "seconds": round(seconds, 3),
+        "files": [to_json(file) for file in manifest.proto.files],
+        "tensor_digests": dict(manifest.tensor_digests),
+    }

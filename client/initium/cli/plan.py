@@ -1,0 +1,98 @@
+"""`initium plan`: the dry run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from initium.canonical import to_json
+from initium.cli import words
+from initium.cli.common import (
+    Commands,
+    add_command,
+    add_json,
+    add_recipe,
+    add_seed,
+    add_server,
+    human_bytes,
+    open_client,
+    print_json,
+    read_source,
+    say,
+)
+from initium.cli.table import table
+from initium.plans import total_bytes, total_elements, write_plan
+from initium.v1.plan_pb2 import Group, Plan, PlannedTensor
+
+_EXAMPLES = """\
+  initium plan resnet50.yaml
+  initium plan resnet50.yaml -o resnet50.plan.json     # the recipe's lock file
+  initium plan resnet50.yaml --seed 7 --server trainer:7070"""
+
+_HEADER = ("tensor", "shape", "dtype", "rule", "fill", "group")
+
+
+def register(commands: Commands) -> None:
+    """Adds the command."""
+    summary = "show what a recipe would make, without making it: every tensor's rule, numbers and group"
+    parser = add_command(commands, "plan", summary, _EXAMPLES)
+    add_recipe(parser, "RECIPE_OR_PLAN")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan; `generate` takes it")
+    add_seed(parser)
+    add_server(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the plan, and writes it with -o."""
+    source = read_source(args.source, seed=args.seed)
+    with open_client(args) as client:
+        plan = client.resolve(source)
+    if args.output is not None:
+        write_plan(plan, args.output)
+        say(f"wrote {args.output}")
+    if args.json:
+        print_json(to_json(plan))
+    else:
+        print(*table(_HEADER, [_row(plan, tensor) for tensor in plan.tensors]), *_totals(plan), sep="\n")
+    return 0
+
+
+def _row(plan: Plan, tensor: PlannedTensor) -> tuple[str, ...]:
+    names = " = ".join([tensor.name, *tensor.aliases])
+    fill = words.fill(tensor.fill) if tensor.HasField("fill") else ""
+    return names, words.shape(tensor.shape), tensor.dtype, _rule(tensor), fill, _group(plan, tensor)
+
+
+def _rule(tensor: PlannedTensor) -> str:
+    return f"{tensor.rule}: {tensor.initializer}" if tensor.initializer else tensor.rule
+
+
+def _group(plan: Plan, tensor: PlannedTensor) -> str:
+    if tensor.HasField("group"):
+        return f"{tensor.group} {plan.groups.groups[tensor.group].name}"
+    return "frozen" if tensor.kind == "parameter" and not tensor.trainable else ""
+
+
+def _totals(plan: Plan) -> Iterator[str]:
+    size = total_bytes(plan)
+    yield ""
+    yield f"tensors    {len(plan.tensors):,}"
+    yield f"elements   {total_elements(plan):,}"
+    yield f"bytes      {size:,} ({human_bytes(size)})"
+    yield f"files      {', '.join(file.name for file in plan.files[:6])}{_more(len(plan.files) - 6)}"
+    yield f"generator  {plan.generator}, seed {plan.seed}"
+    yield f"digest     {plan.plan_digest}"
+    if plan.HasField("groups"):
+        yield f"optimizer  {plan.groups.optimizer}"
+        yield from (f"group {index}    {_group_line(group)}" for index, group in enumerate(plan.groups.groups))
+
+
+def _group_line(group: Group) -> str:
+    return f"{group.name}: {len(group.tensors):,} tensors, {group.elements:,} elements; {words.options(group.options)}"
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""

@@ -1,0 +1,60 @@
+"""`initium verify`: is the checkpoint what it should be?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from initium.cli.common import Commands, add_command, add_json, add_server, human_bytes, open_client, print_json, say
+from initium.cli.progress import progress
+from initium.errors import RequestError, VerifyError
+from initium.manifest import Manifest
+from initium.verification import redraw, verify
+
+_EXAMPLES = """\
+  initium verify resnet50/
+  initium verify resnet50/ --redraw                      # names the first element that differs
+  initium verify resnet50/ --redraw --server trainer:7070"""
+
+
+def register(commands: Commands) -> None:
+    """Adds the command."""
+    summary = "check a checkpoint against its manifest, or against its plan drawn again"
+    parser = add_command(commands, "verify", summary, _EXAMPLES)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="directory that `generate` wrote")
+    parser.add_argument("--redraw", action="store_true", help="draw everything again and compare every byte")
+    add_server(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verifies; 1 if something differs."""
+    if not args.redraw and (args.server or args.device or args.threads):
+        raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
+    try:
+        manifest = _verify(args)
+    except VerifyError as error:
+        if not args.json:
+            raise
+        print_json({"ok": False, "differences": [{"file": v.field, "message": v.message} for v in error.violations]})
+        return 1
+    _report(args, manifest)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> Manifest:
+    with progress(args.directory.name or "checkpoint") as report:
+        if not args.redraw:
+            return verify(args.directory, report)
+        with open_client(args) as client:
+            return redraw(args.directory, client, report)
+
+
+def _report(args: argparse.Namespace, manifest: Manifest) -> None:
+    if args.json:
+        print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
+        return
+    size = sum(file.size for file in manifest.proto.files)
+    against = "its plan, drawn again" if args.redraw else "its manifest"
+    say(f"{args.directory}: {len(manifest.proto.files)} files, {human_bytes(size)}: equal to {against}")

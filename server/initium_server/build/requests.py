@@ -1,0 +1,94 @@
+"""What runs in worker processes: bytes in, bytes out. Only here do recipes meet library code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from initium.canonical import seal
+from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
+
+from initium_server.build import build_inventory
+from initium_server.core.codec import encode_fill
+from initium_server.core.groups import Group, assign_groups
+from initium_server.core.inventory import Inventory, InventoryTensor
+from initium_server.core.limits import Limits, check_size
+from initium_server.core.plan import TORCH, check_recipe, make_plan
+from initium_server.core.rules import assign, compile_rules
+
+
+def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
+    """Serialized Recipe to serialized, sealed Plan.
+
+    Raises InitiumError for everything that can be wrong with a recipe.
+    """
+    message = recipe_pb2.Recipe.FromString(recipe)
+    check_recipe(message)
+    rules = compile_rules(message.init.rules)
+    built = _inventory(message.architecture, limits)
+    literals = dict(built.literals)
+    assignments = assign(built, rules, message.dtype or "F32", literals)
+    groups = _groups(message, built) if message.HasField("groups") else None
+    plan = make_plan(message, built, assignments, groups, literals, limits)
+    if message.generator == TORCH:
+        from initium_server.build.torch_generator import fingerprint
+
+        plan.recipe.CopyFrom(message)
+        plan.environment.update(fingerprint(device, threads))
+    return seal(plan).SerializeToString(deterministic=True)
+
+
+def _inventory(architecture: architecture_pb2.Architecture, limits: Limits) -> Inventory:
+    inventory = build_inventory(architecture)
+    shapes = ((tensor.name, tensor.shape) for tensor in inventory.tensors)
+    check_size(shapes, sum(map(len, inventory.literals.values())), limits)
+    return inventory
+
+
+def _groups(recipe: recipe_pb2.Recipe, inventory: Inventory) -> tuple[list[Group], frozenset[str]]:
+    from initium_server.build.optimizers import check_options
+
+    groups, frozen = assign_groups(inventory, recipe.groups)
+    check_options(recipe.groups.optimizer, [g.options for g in groups], [g.source for g in groups])
+    return groups, frozen
+
+
+def inventory(limits: Limits, architecture: bytes) -> bytes:
+    """Serialized Architecture to a serialized ResolveResponse with its tensors."""
+    built = _inventory(architecture_pb2.Architecture.FromString(architecture), limits)
+    response = service_pb2.ResolveResponse(inventory=map(_inventory_message, built.tensors))
+    return response.SerializeToString()
+
+
+def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
+    owner = tensor.owners[0]
+    message = service_pb2.InventoryTensor(
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        kind=tensor.kind,
+        module_path=owner.module_path,
+        classes=owner.classes,
+        class_path=owner.class_path,
+        aliases=tensor.aliases,
+        roles=tensor.roles,
+        block=owner.block,
+        default_error=tensor.default_error,
+    )
+    if tensor.default is not None:
+        message.default_fill.CopyFrom(encode_fill(tensor.default))
+    return message
+
+
+def optimizers(argument: bytes) -> bytes:
+    """Names of the torch.optim classes, separated by spaces."""
+    from initium_server.build.optimizers import names
+
+    return " ".join(sorted(names())).encode()
+
+
+def run_torch(directory: str, device: str, threads: int, plan: bytes) -> bytes:
+    """Runs a plan of generator `torch` as real PyTorch and writes its weight files into `directory`. Returns nothing."""
+    from initium_server.build.torch_generator import write_checkpoint
+
+    write_checkpoint(plan_pb2.Plan.FromString(plan), Path(directory), device, threads)
+    return b""

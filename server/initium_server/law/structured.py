@@ -1,0 +1,103 @@
+"""Writers of fills without randomness: constants, literals, the identity matrix, the Dirac delta.
+
+A writer takes the index of a first element and a uint8 buffer of whole elements, and fills it. All are pure and hold
+only read-only data, so that any number of threads may call one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from initium_server.law.dtypes import ITEM_SIZE, encode
+
+Bytes = npt.NDArray[np.uint8]
+Writer = Callable[[int, Bytes], None]
+
+SLAB = 1 << 15
+"""Elements that a writer in Python works on at a time, which bounds its temporary memory."""
+
+_ROWS = {1: "<u1", 2: "<u2", 4: "<u4", 8: "<u8"}
+
+
+def elements(out: Bytes, dtype: str) -> npt.NDArray[np.unsignedinteger]:
+    """The buffer as unsigned integers of the dtype's size; it need not be aligned."""
+    return out.view(_ROWS[ITEM_SIZE[dtype]])
+
+
+def _pattern(value: float, dtype: str) -> int:
+    return int.from_bytes(encode(value, dtype), "little")
+
+
+def constant(value: float, dtype: str) -> Writer:
+    """Every element is `value`, rounded once."""
+    pattern = _pattern(value, dtype)
+
+    def write(start: int, out: Bytes) -> None:
+        elements(out, dtype)[:] = pattern
+
+    return write
+
+
+def literal(data: bytes, dtype: str) -> Writer:
+    """The tensor's own bytes."""
+    source, size = np.frombuffer(data, np.uint8), ITEM_SIZE[dtype]
+
+    def write(start: int, out: Bytes) -> None:
+        out[:] = source[start * size : start * size + len(out)]
+
+    return write
+
+
+def eye(shape: Sequence[int], dtype: str) -> Writer:
+    """Ones at (i, i), zeros elsewhere, as `torch.nn.init.eye_`."""
+    if len(shape) != 2:
+        raise ValueError(f"an eye fill needs a matrix, and this tensor has shape {list(shape)}")
+    step, ones = shape[1] + 1, min(shape)
+    zero, one = _pattern(0.0, dtype), _pattern(1.0, dtype)
+
+    def write(start: int, out: Bytes) -> None:
+        values = elements(out, dtype)
+        values[:] = zero
+        low, high = -(-start // step), min(ones, -(-(start + len(values)) // step))
+        if low < high:
+            values[low * step - start : (high - 1) * step - start + 1 : step] = one
+
+    return write
+
+
+def dirac(shape: Sequence[int], groups: int, dtype: str) -> Writer:
+    """Ones where each group's output channel d meets input channel d at the kernel's centre k // 2, zeros elsewhere.
+
+    As `torch.nn.init.dirac_`; the shape is (out channels, in channels per group, kernel extents...).
+    """
+    if len(shape) not in (3, 4, 5):
+        raise ValueError(f"a dirac fill needs 3 to 5 axes, and this tensor has shape {list(shape)}")
+    if groups < 1 or shape[0] % groups:
+        raise ValueError(f"the {shape[0]} output channels cannot be divided into {groups} groups")
+    strides = [int(np.prod(shape[axis + 1 :], dtype=np.int64)) for axis in range(len(shape))]
+    centre = sum(extent // 2 * stride for extent, stride in zip(shape[2:], strides[2:], strict=True))
+    per_group = shape[0] // groups
+    zero, one = _pattern(0.0, dtype), _pattern(1.0, dtype)
+
+    def write(start: int, out: Bytes) -> None:
+        values = elements(out, dtype)
+        values[:] = zero
+        channels = np.arange(start // strides[0], (start + len(values) - 1) // strides[0] + 1, dtype=np.int64)
+        channel = channels % per_group
+        at = (channels * strides[0] + channel * strides[1] + centre)[channel < shape[1]] - start
+        values[at[(at >= 0) & (at < len(values))]] = one
+
+    return in_slabs(write, ITEM_SIZE[dtype])
+
+
+def in_slabs(write: Writer, size: int) -> Writer:
+    """The same writer, called for at most SLAB elements at a time."""
+
+    def write_slabs(start: int, out: Bytes) -> None:
+        for low in range(0, len(out) // size, SLAB):
+            write(start + low, out[low * size : (low + SLAB) * size])
+
+    return write_slabs

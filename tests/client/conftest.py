@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import initium
+from initium.digests import LEAF
+from tests.client.fake import FakeServer
+
+FILES = {
+    "a.safetensors": random.Random(1).randbytes(3 * LEAF + 17),
+    "b.safetensors": random.Random(2).randbytes(2 * LEAF),
+    "empty.txt": b"",
+    "config.json": b"{}",
+}
+RECIPE = {"architecture": {"library": {"source": "torchvision", "name": "resnet18"}}, "seed": 1}
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., FakeServer]]:
+    servers: list[FakeServer] = []
+
+    def make(files: dict[str, bytes] = FILES, **fields: Any) -> FakeServer:
+        servers.append(FakeServer(files, f"unix:{tmp_path}/s{len(servers)}", **fields))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(make_server: Callable[..., FakeServer]) -> FakeServer:
+    return make_server()
+
+
+@pytest.fixture
+def client(server: FakeServer) -> Iterator[initium.Client]:
+    with initium.connect(server.address, patience=5.0, timeout=10.0) as result:
+        yield result

@@ -1,0 +1,195 @@
+"""A server that misbehaves on demand. It draws nothing: its files are given bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from initium.canonical import seal
+from initium.digests import LEAF, file_digest, leaf_digest
+from initium.errors import DOMAIN
+from initium.v1 import service_pb2 as pb
+from initium.v1.manifest_pb2 import FileDigest
+from initium.v1.plan_pb2 import Plan, PlannedFile
+
+
+def make_plan(files: dict[str, bytes], **fields: Any) -> Plan:
+    """A sealed plan of these files, without tensors unless given."""
+    planned = [PlannedFile(name=name, size=len(data)) for name, data in files.items()]
+    defaults: dict[str, Any] = {"plan_version": 1, "generator": "stream-v1", "seed": 1}
+    return seal(Plan(files=planned, **(defaults | fields)))
+
+
+def rich_error(code: int, reason: str, message: str = "told so", violations: tuple[tuple[str, str], ...] = ()) -> Any:
+    """A gRPC status with ErrorInfo and, given violations, BadRequest."""
+    details = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata={"key": "value"})]
+    if violations:
+        request = error_details_pb2.BadRequest()
+        for path, text in violations:
+            request.field_violations.add(field=path, description=text)
+        details.append(request)
+    status = status_pb2.Status(code=code, message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return rpc_status.to_status(status)
+
+
+@dataclass
+class Faults:
+    """What goes wrong, and how often."""
+
+    unavailable: int = 0
+    """Calls that fail at once with UNAVAILABLE."""
+    break_after: list[int] = field(default_factory=list)
+    """Per stream: the number of leaves after which it breaks."""
+    break_how: str = "unavailable"
+    """`unavailable`, `silent` (no trailer), `reset` (INTERNAL of the transport) or `stall`."""
+    corrupt: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Leaves whose bytes are wrong, by (file, offset), and how often."""
+    encode: Callable[[pb.Chunk], bytes] | None = None
+    """Another encoding of chunks."""
+    forgets: bool = False
+    """Whether digests are unknown until the plan itself was sent."""
+    error: Any = None
+    """A status to fail every call with."""
+    wrong_trailer: bool = False
+    on_leaf: Callable[[int], None] = lambda count: None
+
+
+class FakeServer:
+    """Serves one plan. `requests` holds what was asked."""
+
+    def __init__(self, files: dict[str, bytes], address: str, **fields: Any) -> None:
+        self.files = list(files.values())
+        self.plan = make_plan(files, **fields)
+        self.faults = Faults()
+        self.requests: list[Any] = []
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(4),
+            options=[("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20)],
+        )
+        self._server.add_generic_rpc_handlers((self._handlers(),))
+        self._server.add_insecure_port(address)
+        self.address = address
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(None).wait()
+
+    def _handlers(self) -> grpc.GenericRpcHandler:
+        return grpc.method_handlers_generic_handler(
+            "initium.v1.InitiumService",
+            {
+                "Resolve": grpc.unary_unary_rpc_method_handler(
+                    self.resolve, pb.ResolveRequest.FromString, pb.ResolveResponse.SerializeToString
+                ),
+                "GetCapabilities": grpc.unary_unary_rpc_method_handler(
+                    self.capabilities,
+                    pb.GetCapabilitiesRequest.FromString,
+                    pb.GetCapabilitiesResponse.SerializeToString,
+                ),
+                "Generate": grpc.unary_stream_rpc_method_handler(self.generate, pb.GenerateRequest.FromString),
+                "Read": grpc.unary_stream_rpc_method_handler(self.read, pb.ReadRequest.FromString),
+            },
+        )
+
+    def _admit(self, request: Any, context: grpc.ServicerContext) -> None:
+        self.requests.append(request)
+        if self.faults.unavailable:
+            self.faults.unavailable -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        if self.faults.error is not None:
+            context.abort_with_status(self.faults.error)
+
+    def _know(self, source: pb.PlanSource, context: grpc.ServicerContext) -> None:
+        if source.HasField("plan"):
+            self.faults.forgets = False
+        if self.faults.forgets or (source.plan_digest and source.plan_digest != self.plan.plan_digest):
+            context.abort_with_status(rich_error(code_pb2.NOT_FOUND, "PLAN_NOT_FOUND"))
+
+    def resolve(self, request: pb.ResolveRequest, context: grpc.ServicerContext) -> pb.ResolveResponse:
+        self._admit(request, context)
+        return pb.ResolveResponse(plan=self.plan, total_bytes=sum(map(len, self.files)))
+
+    def capabilities(self, request: Any, context: grpc.ServicerContext) -> pb.GetCapabilitiesResponse:
+        self._admit(request, context)
+        return pb.GetCapabilitiesResponse(server_version="fake", device="none")
+
+    def generate(self, request: pb.GenerateRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        self._admit(request, context)
+        self._know(request.source, context)
+        header = pb.GenerateHeader(plan=self.plan, server_version="fake", total_bytes=sum(map(len, self.files)))
+        yield pb.GenerateResponse(header=header).SerializeToString()
+        stop = self.faults.break_after.pop(0) if self.faults.break_after else -1
+        for count, chunk in enumerate(self._chunks(request.start.file, request.start.offset)):
+            if count == stop:
+                self._break(context)
+                return
+            self.faults.on_leaf(count)
+            yield self._encode(chunk)
+        trailer = pb.GenerateTrailer(files=self._digests(request.start.file, request.start.offset))
+        yield pb.GenerateResponse(trailer=trailer).SerializeToString()
+
+    def _break(self, context: grpc.ServicerContext) -> None:
+        how = self.faults.break_how
+        if how == "unavailable":
+            context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        if how == "reset":
+            context.abort(grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2")
+        if how == "stall":
+            while context.is_active():
+                futures.wait([], timeout=0)
+
+    def _chunks(self, first: int, start: int) -> Iterator[pb.Chunk]:
+        for file in range(first, len(self.files)):
+            data = self.files[file]
+            for offset in range(start if file == first else 0, len(data), LEAF):
+                yield self._chunk(file, offset, data[offset : offset + LEAF])
+
+    def _chunk(self, file: int, offset: int, data: bytes) -> pb.Chunk:
+        digest = leaf_digest(data)
+        return pb.Chunk(file=file, offset=offset, digest=digest, data=self._maybe_corrupt(file, offset, data))
+
+    def _maybe_corrupt(self, file: int, offset: int, data: bytes) -> bytes:
+        if self.faults.corrupt[file, offset] > 0:
+            self.faults.corrupt[file, offset] -= 1
+            return bytes([data[0] ^ 1]) + data[1:]
+        return data
+
+    def _encode(self, chunk: pb.Chunk) -> bytes:
+        if self.faults.encode is not None:
+            return self.faults.encode(chunk)
+        return pb.GenerateResponse(chunk=chunk).SerializeToString()
+
+    def _digests(self, first: int, start: int) -> list[FileDigest]:
+        result = []
+        for file in range(first if start == 0 else first + 1, len(self.files)):
+            data = self.files[file]
+            leaves = [leaf_digest(data[at : at + LEAF]) for at in range(0, len(data), LEAF)]
+            digest = "0" * 64 if self.faults.wrong_trailer else file_digest(len(data), leaves)
+            result.append(FileDigest(name=self.plan.files[file].name, size=len(data), digest=digest))
+        return result
+
+    def read(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        self._admit(request, context)
+        self._know(request.source, context)
+        file = [planned.name for planned in self.plan.files].index(request.file)
+        data = self.files[file]
+        end = min(len(data), request.offset + request.length) if request.HasField("length") else len(data)
+        at = request.offset
+        while at < end:
+            stop = min(end, (at // LEAF + 1) * LEAF)
+            piece = data[at:stop]
+            body = self._maybe_corrupt(file, at, piece)
+            yield pb.ReadResponse(offset=at, digest=leaf_digest(piece), data=body).SerializeToString()
+            at = stop

@@ -1,0 +1,256 @@
+"""Promises 6 and 8: flat memory, and resuming through whatever breaks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+import initium
+from initium.digests import LEAF
+from initium.partial import SIDECAR
+from initium.v1 import service_pb2 as pb
+from tests.client.conftest import FILES, RECIPE
+from tests.client.fake import FakeServer, Faults, rich_error
+
+
+def assert_complete(directory: Path) -> None:
+    assert sorted(os.listdir(directory)) == sorted([*FILES, "manifest.json"])
+    for name, data in FILES.items():
+        assert (directory / name).read_bytes() == data
+    initium.verify(directory)
+
+
+def starts(server: FakeServer) -> list[tuple[int, int]]:
+    return [(r.start.file, r.start.offset) for r in server.requests if isinstance(r, pb.GenerateRequest)]
+
+
+def test_generate_writes_every_file_and_the_manifest_last(client: initium.Client, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    manifest = client.generate(RECIPE, tmp_path / "out", progress=lambda done, total: seen.append((done, total)))
+    assert_complete(tmp_path / "out")
+    assert initium.Manifest.load(tmp_path / "out").proto == manifest.proto
+    assert seen[-1] == (sum(map(len, FILES.values())),) * 2
+
+
+@pytest.mark.parametrize("how", ["unavailable", "silent", "reset"])
+def test_promise_8_goes_on_from_the_first_missing_leaf(
+    client: initium.Client, server: FakeServer, tmp_path: Path, how: str
+) -> None:
+    server.faults = Faults(break_after=[2, 0, 3], break_how=how)
+    client.generate(RECIPE, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+    assert starts(server) == [(0, 0), (0, 2 * LEAF), (0, 2 * LEAF), (1, LEAF)]
+
+
+def test_promise_8_another_replica_gets_the_plan(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    server.faults = Faults(forgets=True)
+    client.generate(RECIPE, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+    kinds = [r.source.WhichOneof("source") for r in server.requests]
+    assert kinds == ["recipe", "plan_digest", "plan"]
+
+
+def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("initium.rpc.MIN_STALL", 0.5)
+    server.faults = Faults(break_after=[2], break_how="stall")
+    with initium.connect(server.address, patience=3.0) as client:
+        monkeypatch.setattr(client._rpc, "_patience", 0.5)
+        patience = initium.retry.Patience(5.0)  # type: ignore[attr-defined]
+        monkeypatch.setattr(client._rpc, "patience", lambda: patience)
+        client.generate(server.plan, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+
+
+def test_generator_torch_restarts_at_zero_and_delivers_each_leaf_once(
+    make_server: Callable[..., FakeServer],
+) -> None:
+    server = make_server(generator="torch")
+    server.faults = Faults(break_after=[3, 4])
+    with initium.connect(server.address) as client:
+        places = [(leaf.file, leaf.offset) for leaf in client.leaves(server.plan)]
+    assert places == sorted(set(places))
+    assert len(places) == 7
+    assert starts(server) == [(0, 0)] * 3
+
+
+def test_unavailable_servers_are_waited_for(client: initium.Client, server: FakeServer) -> None:
+    server.faults = Faults(unavailable=3)
+    assert client.capabilities().server_version == "fake"
+    assert len(server.requests) == 4
+
+
+def test_patience_ends(server: FakeServer) -> None:
+    server.faults = Faults(unavailable=1000)
+    with initium.connect(server.address, patience=0.3) as client:
+        with pytest.raises(initium.Unavailable, match=r"going away \(gave up after 0.3 s"):
+            client.capabilities()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    told: list[float] = []
+    address = f"unix:{tmp_path}/nobody"
+    with initium.connect(address, patience=0.5, on_retry=lambda error, pause: told.append(pause)) as client:
+        with pytest.raises(initium.Unavailable, match="no answer from unix:"):
+            client.capabilities()
+    assert told
+
+
+def test_a_wrong_leaf_is_asked_for_again_once(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    server.faults.corrupt[0, LEAF] = 1
+    client.generate(RECIPE, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+    (again,) = [r for r in server.requests if isinstance(r, pb.ReadRequest)]
+    assert (again.file, again.offset, again.length) == ("a.safetensors", LEAF, LEAF)
+
+
+def test_a_leaf_that_is_wrong_twice_is_an_error(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    server.faults.corrupt[0, LEAF] = 2
+    with pytest.raises(initium.IntegrityError, match="a.safetensors at byte 1048576"):
+        client.generate(RECIPE, tmp_path / "out")
+    assert not set(FILES) & set(os.listdir(tmp_path / "out"))
+
+
+def test_a_wrong_trailer_is_an_error(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    server.faults.wrong_trailer = True
+    with pytest.raises(initium.IntegrityError, match="the server states 0000"):
+        client.generate(RECIPE, tmp_path / "out")
+    assert not set(FILES) & set(os.listdir(tmp_path / "out"))
+
+
+def test_an_offset_out_of_order_is_an_error(client: initium.Client, server: FakeServer) -> None:
+    def shifted(chunk: pb.Chunk) -> bytes:
+        chunk.offset += LEAF
+        return pb.GenerateResponse(chunk=chunk).SerializeToString()
+
+    server.faults.encode = shifted
+    with pytest.raises(initium.ServerError, match=r"expected a leaf at a.safetensors byte 0, got a.safetensors byte"):
+        list(client.leaves(server.plan))
+
+
+def test_fields_of_chunks_in_any_order(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    server.faults.encode = reversed_fields
+    client.generate(RECIPE, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+def reversed_fields(chunk: pb.Chunk) -> bytes:
+    body = b"\x22" + varint(len(chunk.data)) + chunk.data + b"\x1a\x20" + chunk.digest
+    body += b"\x10" + varint(chunk.offset) + b"\x08" + varint(chunk.file)
+    return b"\x12" + varint(len(body)) + body
+
+
+def test_read_joins_pieces_and_resumes(client: initium.Client, server: FakeServer) -> None:
+    data = FILES["a.safetensors"]
+    assert client.read(server.plan, "a.safetensors", 5, 2 * LEAF) == data[5 : 5 + 2 * LEAF]
+    assert client.read(server.plan.plan_digest, "a.safetensors", LEAF - 1) == data[LEAF - 1 :]
+    assert client.read(server.plan, "a.safetensors", 7, 0) == b""
+
+
+def test_errors_carry_reason_violations_and_metadata(client: initium.Client, server: FakeServer) -> None:
+    server.faults.error = rich_error(3, "INVALID_RECIPE", "no", (("init.rules[0]", "matches nothing"),))
+    with pytest.raises(initium.RecipeError) as caught:
+        client.resolve(RECIPE)
+    assert caught.value.reason == "INVALID_RECIPE"
+    assert [str(v) for v in caught.value.violations] == ["init.rules[0]: matches nothing"]
+    assert caught.value.metadata == {"key": "value"}
+
+
+def test_no_rpc_error_escapes_a_closed_client(server: FakeServer) -> None:
+    client = initium.connect(server.address)
+    client.close()
+    with pytest.raises(initium.InitiumError):
+        client.capabilities()
+    with pytest.raises(initium.InitiumError):
+        list(client.leaves(server.plan))
+
+
+def test_an_abandoned_stream_is_cancelled(client: initium.Client, server: FakeServer) -> None:
+    leaves = client.leaves(server.plan)
+    next(leaves)
+    leaves.close()  # type: ignore[attr-defined]
+    assert client.capabilities().server_version == "fake"
+    names = [thread.name for thread in threading.enumerate()]
+    assert names.count("initium-watchdog") <= 1
+
+
+def test_promise_6_few_leaves_are_in_flight(
+    make_server: Callable[..., FakeServer], tmp_path: Path, monkeypatch: Any
+) -> None:
+    sent = 0
+
+    def count(number: int) -> None:
+        nonlocal sent
+        sent = number
+
+    server = make_server({"big.safetensors": bytes(80 * LEAF)})
+    server.faults.on_leaf = count
+    gate = threading.Event()
+    monkeypatch.setattr("os.pwrite", lambda *_: gate.wait() and 0 or 1 << 20)
+    with initium.connect(server.address) as client:
+        thread = threading.Thread(target=client.generate, args=(server.plan, tmp_path / "out"))
+        thread.start()
+        time.sleep(1.0)
+        stalled_at = sent
+        gate.set()
+        thread.join()
+    assert stalled_at < 40
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_keeps_partials_and_the_next_run_goes_on(server: FakeServer, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    plan_file = tmp_path / "plan.json"
+    initium.write_plan(server.plan, plan_file)
+    reached = threading.Event()
+
+    def pause(count: int) -> None:
+        if count == 3:
+            reached.set()
+            time.sleep(1.5)
+
+    server.faults.on_leaf = pause
+    command = [sys.executable, "-m", "initium.cli", "generate", str(plan_file), "-o", str(out)]
+    process = subprocess.Popen([*command, "--server", server.address], stderr=subprocess.PIPE, text=True)
+    assert reached.wait(30)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again to go on" in stderr
+    assert "Traceback" not in stderr
+    assert sorted(os.listdir(out)) == ["a.safetensors.partial", SIDECAR]
+    server.faults = Faults()
+    server.requests.clear()
+    with initium.connect(server.address) as client:
+        client.generate(server.plan, out)
+    assert starts(server) == [(0, 3 * LEAF)]
+    assert_complete(out)
+
+
+def test_status_codes_of_foreign_servers(client: initium.Client, server: FakeServer) -> None:
+    class Plain(grpc.Status):  # type: ignore[misc]
+        code = grpc.StatusCode.UNAUTHENTICATED
+        details = "who are you"
+        trailing_metadata = ()
+
+    server.faults.error = Plain()
+    with pytest.raises(initium.AccessDenied, match="who are you"):
+        client.capabilities()

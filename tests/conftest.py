@@ -1,0 +1,30 @@
+"""Shared fixtures: one server for the whole run, over a socket, and clients to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import initium
+
+EXAMPLES = Path(__file__).parent.parent / "client" / "examples"
+
+
+@pytest.fixture(scope="session")
+def server_address() -> Iterator[str]:
+    """A server in this process, on a free TCP port."""
+    from initium_server.rpc.server import Server, Settings
+
+    server = Server(Settings(listen="127.0.0.1:0", threads=2))
+    server.start()
+    yield server.address
+    server.stop(0)
+
+
+@pytest.fixture
+def client(server_address: str) -> Iterator[initium.Client]:
+    """A client of the shared server."""
+    with initium.connect(server_address) as client:
+        yield client

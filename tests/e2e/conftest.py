@@ -1,0 +1,28 @@
+"""Every example generated once, by the command with its embedded server; tests share the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.servers import EXAMPLES, ServerProcess, initium_command, serving
+
+NAMES = ["resnet50.yaml", "vit_b16.yaml", "gpt2.yaml", "llama_1b.yaml", "mlp.yaml", "bare_tensors.json"]
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Directories of the examples, drawn by one thread."""
+    root = tmp_path_factory.mktemp("examples")
+    for name in NAMES:
+        initium_command("generate", EXAMPLES / name, "-o", root / name, "--threads", "1")
+    return {name: root / name for name in NAMES}
+
+
+@pytest.fixture(scope="session")
+def tcp_server() -> Iterator[ServerProcess]:
+    """A server with two threads, over TCP."""
+    with serving(threads=2) as server:
+        yield server

@@ -1,0 +1,69 @@
+"""Real servers in processes of their own, and the command as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
+QUIET = os.environ | {"PYTHONWARNINGS": "default"}
+
+
+class ServerProcess:
+    """`initium serve` in a process; `address` is where it listens."""
+
+    def __init__(self, listen: str = "127.0.0.1:0", threads: int = 2) -> None:
+        command = [sys.executable, "-m", "initium_server", "serve", "--listen", listen, "--threads", str(threads)]
+        self.process = subprocess.Popen([*command, "--grace", "1"], stdout=subprocess.PIPE, text=True, env=QUIET)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"listening on (\S+)", line)
+        if not found:
+            self.process.kill()
+            raise AssertionError(f"the server did not start: {line!r}")
+        self.address = found[1]
+
+    def kill(self) -> None:
+        """As a machine that loses power."""
+        self.process.send_signal(signal.SIGKILL)
+        self.close()
+
+    def close(self) -> int:
+        """Stops it and gives its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def resident(self) -> int:
+        """Bytes of resident memory."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024  # type: ignore[index] # always there on Linux
+
+
+@contextmanager
+def serving(threads: int = 2) -> Iterator[ServerProcess]:
+    """A server for the length of a block."""
+    server = ServerProcess(threads=threads)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def initium_command(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs the `initium` command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "initium.cli", *map(str, arguments)], capture_output=True, text=True, env=QUIET
+    )
+    if check and done.returncode:
+        raise AssertionError(f"initium {arguments} gave {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done

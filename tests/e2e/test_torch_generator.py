@@ -1,0 +1,107 @@
+"""Generator `torch`: bytes equal a local script's in plain PyTorch (promise 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save
+from torch import nn
+
+import initium
+from initium import Manifest
+from initium.errors import PreconditionError
+
+# Every initializer, with arguments, and the tensors it can be given: convolution weights, or all matrices.
+INITIALIZERS: dict[str, dict[str, Any]] = {
+    "uniform": {"a": -0.1, "b": 0.2},
+    "normal": {"mean": 0.01, "std": 0.02},
+    "trunc_normal": {"std": 0.02, "a": -0.04, "b": 0.04},
+    "constant": {"val": 0.3},
+    "ones": {},
+    "zeros": {},
+    "xavier_uniform": {"gain": 1.4},
+    "xavier_normal": {},
+    "kaiming_uniform": {"a": 2.0},
+    "kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"},
+}
+CONV_ONLY = {"dirac": {}}
+MATRIX_ONLY = {"eye": {}}
+MLP: dict[str, Any] = {
+    "modules": {
+        "root": {
+            "type": "Sequential",
+            "children": [
+                {"type": "Linear", "args": {"in_features": 20, "out_features": 32}},
+                {"type": "PReLU"},
+                {"type": "Linear", "args": {"in_features": 32, "out_features": 10}},
+            ],
+        }
+    }
+}
+
+
+def script(build: Callable[[], nn.Module], kind: type, initializer: str, arguments: dict[str, Any], seed: int) -> bytes:
+    """What a user would write."""
+    torch.manual_seed(seed)
+    model = build()
+
+    def init(module: nn.Module) -> None:
+        if isinstance(module, kind):
+            getattr(nn.init, f"{initializer}_")(module.weight, **arguments)
+
+    model.apply(init)
+    return save({name: t.contiguous() for name, t in model.state_dict().items()}, metadata={"format": "pt"})
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(20, 32), nn.PReLU(), nn.Linear(32, 10))
+
+
+def served(client: initium.Client, out: Path, recipe: dict[str, Any]) -> bytes:
+    client.generate(recipe | {"seed": 7, "generator": "torch"}, out)
+    return (out / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", [*INITIALIZERS, *CONV_ONLY])
+def test_resnet50(name: str, client: initium.Client, tmp_path: Path) -> None:
+    arguments = (INITIALIZERS | CONV_ONLY)[name]
+    rule = {"match": {"module": ["Conv2d"], "tensor": ["weight"]}, name: arguments}
+    architecture = {"library": {"source": "torchvision", "name": "resnet50"}}
+    ours = served(client, tmp_path / "out", {"architecture": architecture, "init": {"rules": [rule]}})
+    assert ours == script(torchvision.models.resnet50, nn.Conv2d, name, arguments, seed=7)
+
+
+@pytest.mark.parametrize("name", [*INITIALIZERS, *MATRIX_ONLY])
+def test_mlp(name: str, client: initium.Client, tmp_path: Path) -> None:
+    arguments = (INITIALIZERS | MATRIX_ONLY)[name]
+    rule = {"match": {"module": ["Linear"], "tensor": ["weight"]}, name: arguments}
+    ours = served(client, tmp_path / "out", {"architecture": MLP, "init": {"rules": [rule]}})
+    assert ours == script(mlp, nn.Linear, name, arguments, seed=7)
+
+
+def test_bfloat16_is_cast_after_initialization(client: initium.Client, tmp_path: Path) -> None:
+    ours = served(client, tmp_path / "out", {"architecture": MLP, "dtype": "BF16"})
+    torch.manual_seed(7)
+    state = mlp().to(torch.bfloat16).state_dict()
+    assert ours == save(dict(state), metadata={"format": "pt"})
+
+
+def test_the_manifest_records_the_environment(client: initium.Client, tmp_path: Path) -> None:
+    served(client, tmp_path / "out", {"architecture": MLP})
+    environment = Manifest.load(tmp_path / "out").plan.environment
+    assert environment["torch"] == torch.__version__
+    assert {"device", "device_model", "cpu_capability", "threads"} <= set(environment)
+
+
+def test_a_plan_of_another_environment_is_refused(client: initium.Client, tmp_path: Path) -> None:
+    plan = client.resolve({"architecture": MLP, "seed": 7, "generator": "torch"})
+    plan.environment["torch"] = "1.0"
+    plan.ClearField("plan_digest")
+    plan.ClearField("weights_key")
+    with pytest.raises(PreconditionError, match=r"1\.0"):
+        client.generate(plan, tmp_path / "out")
