@@ -102,8 +102,11 @@ class Manifest:
 
 
 def _is_newer(data: Any) -> bool:
+    """Whether a newer client wrote `data`. ValueError if it is no manifest at all."""
     version = data.get("manifest_version") if isinstance(data, dict) else None
-    return isinstance(version, int) and version > MANIFEST_VERSION
+    if not isinstance(version, int):
+        raise ValueError("it has no manifest_version")
+    return version > MANIFEST_VERSION
 
 
 def _checked(proto: manifest_pb2.Manifest, file: Path) -> manifest_pb2.Manifest:

@@ -1,8 +1,8 @@
 """Leaves to files, in parallel with the network.
 
-The thread that reads the stream only parses frames; workers hash and write, both without the GIL; one more thread pushes
-what was written to the disk, so that the last sync of a large file has little left to do (measured: half the time).
-A bounded number of leaves is in flight, so memory is flat and a slow disk slows the server down through flow control.
+The thread that reads the stream only parses frames; workers hash and write, both without the GIL; one more thread
+pushes what was written to the disk, so that the last sync of a large file has little left to do. A bounded number of
+leaves is in flight, so memory is flat and a slow disk slows the server down through flow control.
 """
 
 from __future__ import annotations

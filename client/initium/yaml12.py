@@ -177,8 +177,14 @@ def _events(text: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise _error(error.problem_mark or error.context_mark, error.problem or "not YAML") from None
+        raise _error(error.problem_mark or error.context_mark, _problem(error)) from None
     except yaml.YAMLError as error:
         raise _error(None, " ".join(str(error).split())) from None
     except UnicodeEncodeError:
         raise _error(None, "half of a surrogate pair; a recipe is valid Unicode") from None
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    start = error.context_mark
+    began = f" ({error.context}, from line {start.line + 1}:{start.column + 1})" if start is not None else ""
+    return f"{error.problem or 'not YAML'}{began}"

@@ -144,7 +144,9 @@ def rendered(value: Single, dtype: str) -> bytes:
     return value.astype(NUMPY[dtype]).tobytes()
 
 
-def draw(fill: Constant | Uniform | Normal | TruncNormal, seed: int, name: str, dtype: str, start: int, n: int) -> bytes:
+def draw(
+    fill: Constant | Uniform | Normal | TruncNormal, seed: int, name: str, dtype: str, start: int, n: int
+) -> bytes:
     """The bytes of elements start to start + n of a tensor."""
     if isinstance(fill, Constant):
         return np.full(n, fill.value, NUMPY[dtype]).tobytes()

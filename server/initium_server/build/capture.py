@@ -81,18 +81,21 @@ class Capture:
         symbol = self._evaluator.value(ref)
         try:
             fill = as_fill(symbol, ref.place.dtype)
-        except Inexpressible:
+        except Inexpressible as error:
             if self._replay.obstacle(ref) or isinstance(symbol, Unwritten):
                 raise
-            return self._computed(ref)
+            return self._computed(ref, str(error))
         self._claim(name, symbol)
         return fill
 
-    def _computed(self, ref: Ref) -> Fill:
+    def _computed(self, ref: Ref, otherwise: str) -> Fill:
         """Values that no random number went into: a constant if all are equal, else a literal."""
         size = ref.place.numel * ref.place.dtype.itemsize
         self._check_room(size, 0)
-        values = self._replay.values(ref).contiguous().reshape(-1)
+        try:
+            values = self._replay.values(ref).contiguous().reshape(-1)
+        except CaptureError as error:
+            raise Inexpressible(f"{otherwise} ({error})") from error
         if bool((values == values[0]).all()) and is_exact(values[0].item()):
             return Constant(float(values[0].item()))
         data = values.view(torch.uint8).numpy().tobytes()

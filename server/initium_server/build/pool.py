@@ -50,8 +50,8 @@ class BuildPool:
     def run(self, job: Job, argument: bytes, cancelled: Callable[[], bool] = lambda: False) -> bytes:
         """The job's result.
 
-        `job` is a top-level function of an importable module. `cancelled` is asked every 50 ms; once it is true the job is
-        killed. Raises the InitiumError that the job raised, or BUILD_FAILED (any other exception, in its words),
+        `job` is a top-level function of an importable module. `cancelled` is asked every 50 ms; once it is true the job
+        is killed. Raises the InitiumError that the job raised, or BUILD_FAILED (any other exception, in its words),
         BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN; and CancelledError.
         """
         self._take_slot(cancelled)

@@ -91,10 +91,9 @@ def _config(given: dict[str, object]) -> Any:
     if not isinstance(model_type, str) or not model_type:
         raise invalid(field, "required: the configuration's type, e.g. gpt2 or llama")
     if model_type not in CONFIG_MAPPING:
-        raise invalid(
-            field, f"unknown model type {model_type!r}; {suggestion(model_type, CONFIG_MAPPING.keys(), 'types')}"
-        )
-    cls = CONFIG_MAPPING[model_type]
+        hint = suggestion(model_type, CONFIG_MAPPING.keys(), "types")
+        raise invalid(field, f"unknown model type {model_type!r}; {hint}")
+    cls: Any = CONFIG_MAPPING[model_type]
     keywords = _fitted(cls, {key: value for key, value in given.items() if key != "model_type"}, f"{FIELD}.config")
     try:
         with quiet():

@@ -51,12 +51,13 @@ def box(shape: Sequence[int], start: Sequence[int], stop: Sequence[int]) -> Box:
 
 def _merged(shape: Sequence[int], start: Sequence[int], stop: Sequence[int]) -> list[tuple[int, int, int]]:
     """(extent, start, stop) per axis, outermost first; an axis that the box spans is merged into the one before it."""
-    axes = [(1, 0, 1)]
+    whole = (1, 0, 1)
+    axes = [whole]
     for extent, low, high in zip(shape, start, stop, strict=True):
         outer_extent, outer_low, outer_high = axes[-1]
         if (low, high) == (0, extent):
             axes[-1] = (outer_extent * extent, outer_low * extent, outer_high * extent)
-        elif outer_extent == 1:
+        elif axes[-1] == whole:
             axes[-1] = (extent, low, high)
         else:
             axes.append((extent, low, high))

@@ -80,7 +80,7 @@ def rounded(value: float, form: Float, rounding: Rounding) -> float:
 
 def _multiple(value: float, form: Float, rounding: Rounding) -> tuple[int, int]:
     """(n, e) such that n 2^e is `value` rounded to the format, e >= quantum. Exact but for `rounding`."""
-    exponent = max(math.frexp(value)[1] - form.precision, form.quantum)
+    exponent = max(math.frexp(value)[1] - form.precision, form.quantum) if value else form.quantum
     return rounding(math.ldexp(value, -exponent)), exponent
 
 

@@ -14,7 +14,8 @@ with n and 2^31 - 1 - n converted to binary32 first. x gets the sign of i. Then,
 
 every operation rounded by itself to binary32, in the order written in the code. The logarithm of g = 2^e m, with m in
 [sqrt(1/2), sqrt(2)), is e - d P(d), d = m - 1. So z is odd under word -> not word, does not depend on the platform, is
-finite for every word (|z| < 6.34), and lies within 5e-6 of the exact quantile.
+finite for every word (0 < |z| < 6.34), and lies within 5e-6 of the exact quantile. Over all 2^32 words its variance is
+1 + 9e-8 and its fourth moment 3 + 4e-7.
 
 P is a minimax fit to -log2(1 + d) / d (relative error 1.7e-7), N / D one to z / x over 0 <= L - 16 <= 1043, that is
 up to 37 standard deviations (error 4e-7 up to 6.5, relative error 4e-6 beyond); every coefficient of N and D is

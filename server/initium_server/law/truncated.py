@@ -61,7 +61,12 @@ class Interval:
 
 
 def around(alpha: float, beta: float) -> Interval:
-    """The interval from alpha < 0 to beta > 0."""
+    """The interval from alpha < 0 to beta > 0.
+
+    With A = P(alpha < Z < 0) and B = P(0 < Z < beta), in binary64 and in the order of the code: T = 2^32 A / (A + B) to
+    nearest even, less than 2^32; below the mean outer = 2 P(Z < alpha), step = 2 A / T, stride = -step; above it
+    outer = 2 P(Z > beta), step = stride = 2 B / (2^32 - T); inner = 0, K = 0. All but T are then rounded to binary32.
+    """
     below, above = centre(-alpha), centre(beta)
     total = below + above
     threshold = min(round(WORDS * (below / total)), 2**32 - 1) if total > 0.0 else 2**31
@@ -77,7 +82,12 @@ def around(alpha: float, beta: float) -> Interval:
 
 
 def beyond(alpha: float, beta: float) -> Interval:
-    """The interval from alpha to beta, 0 <= alpha < beta, alpha < FAR."""
+    """The interval from alpha to beta, 0 <= alpha < beta, alpha < FAR.
+
+    With M = 2 P(alpha < Z < beta), in binary64 and in the order of the code: T = 0; 2^K P(|Z| > alpha) is in [1/2, 1),
+    or K = 0; outer = 2^K P(|Z| > beta), step = 2^K M / 2^32, stride = M / 2^32, inner = P(|Z| < alpha). All but T are
+    then rounded to binary32; a stride that vanishes there is harmless, since inner is then 1.
+    """
     near, far = 2.0 * tail(alpha), 2.0 * tail(beta)
     mass = near - far if alpha >= 2.0 else 2.0 * (centre(beta) - centre(alpha))
     scale = max(0, -math.frexp(near)[1])

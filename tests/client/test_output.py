@@ -1,0 +1,277 @@
+"""What may happen to a directory: refused, resumed, replaced, full."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import initium
+from initium.digests import LEAF
+from initium.partial import SIDECAR, PartialDirectory
+from tests.client.conftest import FILES, RECIPE
+from tests.client.fake import FakeServer, Faults, make_plan, rich_error
+from tests.client.test_streams import assert_complete, starts
+
+
+def interrupted(client: initium.Client, server: FakeServer, out: Path, after: int) -> None:
+    """Leaves `after` leaves in `out`."""
+    server.faults = Faults(break_after=[after])
+    failure = rich_error(13, "INTERNAL")
+
+    def fail(count: int) -> None:
+        server.faults.error = failure
+
+    server.faults.on_leaf = fail
+    with pytest.raises(initium.ServerError):
+        client.generate(server.plan, out)
+    server.faults = Faults()
+    server.requests.clear()
+
+
+def test_a_foreign_directory_is_refused(client: initium.Client, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(initium.OutputError, match=r"is not empty \(notes.txt, s0\); choose another"):
+        client.generate(RECIPE, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["notes.txt", "s0"]
+
+
+def test_force_replaces_only_what_the_checkpoint_owns(
+    client: initium.Client, server: FakeServer, make_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with initium.connect(make_server({"old.safetensors": b"old", "config.json": b"old"}).address) as other:
+        other.generate(RECIPE, out)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(initium.OutputError, match="is not empty"):
+        client.generate(RECIPE, out)
+    client.generate(RECIPE, out, force=True)
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    assert_complete(out)
+
+
+def test_a_later_run_goes_on_behind_the_longest_valid_prefix(
+    client: initium.Client, server: FakeServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    interrupted(client, server, out, 5)
+    seen: list[int] = []
+    client.generate(server.plan, out, progress=lambda done, _: seen.append(done))
+    assert starts(server) == [(1, LEAF)]
+    assert seen[0] == 4 * LEAF + 17
+    assert_complete(out)
+
+
+def test_a_damaged_partial_file_is_drawn_again_from_there(
+    client: initium.Client, server: FakeServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    interrupted(client, server, out, 5)
+    with (out / "a.safetensors.partial").open("r+b") as stream:
+        stream.seek(2 * LEAF)
+        stream.write(b"damage")
+    client.generate(server.plan, out)
+    assert starts(server) == [(0, 2 * LEAF)]
+    assert_complete(out)
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "gone", "garbage"])
+def test_a_damaged_sidecar_costs_work_but_no_correctness(
+    client: initium.Client, server: FakeServer, tmp_path: Path, damage: str
+) -> None:
+    out = tmp_path / "out"
+    interrupted(client, server, out, 5)
+    sidecar = out / SIDECAR
+    data = sidecar.read_bytes()
+    if damage == "gone":
+        sidecar.unlink()
+    else:
+        sidecar.write_bytes({"torn": data[:-3], "empty": b"", "garbage": data[:-200] + b"\0" * 200}[damage])
+    client.generate(server.plan, out, force=damage in ("gone", "empty"))
+    assert_complete(out)
+
+
+def test_an_unfinished_checkpoint_of_another_plan_is_refused(
+    client: initium.Client, server: FakeServer, make_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    other = make_server({"other.safetensors": bytes(3 * LEAF)})
+    with initium.connect(other.address) as other_client:
+        interrupted(other_client, other, out, 2)
+    with pytest.raises(initium.OutputError, match=f"another plan \\({other.plan.plan_digest}\\)"):
+        client.generate(server.plan, out)
+    client.generate(server.plan, out, force=True)
+    assert_complete(out)
+
+
+def test_a_crash_between_the_renames_is_mended(
+    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = tmp_path / "out"
+    replace, done = Path.replace, 0
+
+    def crash(path: Path, target: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done == 3:
+            raise OSError(errno.EIO, "pulled the plug", str(path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(initium.OutputError, match="pulled the plug"):
+        client.generate(server.plan, out)
+    monkeypatch.undo()
+    assert (out / "a.safetensors").exists()
+    assert not (out / "manifest.json").exists()
+    server.requests.clear()
+    client.generate(server.plan, out)
+    assert starts(server) == [(3, 2)]
+    assert_complete(out)
+
+
+def test_two_runs_do_not_write_into_one_directory(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    with PartialDirectory(tmp_path / "out", server.plan, False):
+        with pytest.raises(initium.OutputError, match="another run is writing here"):
+            client.generate(server.plan, tmp_path / "out")
+
+
+def test_a_full_disk_is_told_before_anything_is_asked_for(
+    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    real = os.statvfs(tmp_path)
+    full = os.statvfs_result((*real[:4], 7, *real[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    total = sum(map(len, FILES.values()))
+    with pytest.raises(initium.OutputError, match=f"{total} bytes are needed, {7 * real.f_frsize} are free"):
+        client.generate(server.plan, tmp_path / "out")
+    assert not server.requests
+
+
+def test_a_disk_that_fills_up_keeps_what_is_there(
+    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = tmp_path / "out"
+    pwrite = os.pwrite
+
+    def full(handle: int, data: memoryview, offset: int) -> int:
+        if offset >= 2 * LEAF:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(handle, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(initium.OutputError, match=r"a.safetensors.partial: No space left .* bytes of it are missing"):
+        client.generate(server.plan, out)
+    monkeypatch.undo()
+    assert not set(FILES) & set(os.listdir(out))
+    server.requests.clear()
+    client.generate(server.plan, out)
+    assert starts(server) == [(0, 2 * LEAF)]
+    assert_complete(out)
+
+
+def test_short_writes_are_completed(
+    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, offset: pwrite(handle, data[:70_001], offset))
+    client.generate(server.plan, tmp_path / "out")
+    assert_complete(tmp_path / "out")
+
+
+def test_a_file_size_limit_is_an_output_error(server: FakeServer, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    initium.write_plan(server.plan, plan)
+    command = [sys.executable, "-m", "initium.cli", "generate", str(plan), "-o", str(tmp_path / "out")]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * LEAF, 2 * LEAF))
+
+    done = subprocess.run(
+        [*command, "--server", server.address], stderr=subprocess.PIPE, text=True, preexec_fn=limit, check=False
+    )
+    assert done.returncode == 1
+    assert "error: cannot write" in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_place_that_cannot_be_a_directory(client: initium.Client, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(initium.OutputError, match="cannot write .*file"):
+        client.generate(RECIPE, tmp_path / "file")
+    with pytest.raises(initium.OutputError, match="cannot write .*file"):
+        client.generate(RECIPE, tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "", ".", "..", "manifest.json", "x.partial", "a/b", "a\\b", "a\0"])
+def test_promise_5_servers_do_not_choose_paths(client: initium.Client, name: str, tmp_path: Path) -> None:
+    with pytest.raises(initium.PlanError, match="not a plain name"):
+        client.generate(make_plan({name: b"x"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_in_the_place_of_a_partial_file_is_not_followed(
+    client: initium.Client, server: FakeServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.safetensors.partial").symlink_to(tmp_path / "victim")
+    with pytest.raises(initium.OutputError):
+        client.generate(server.plan, out, force=True)
+    assert not (tmp_path / "victim").exists()
+
+
+def test_lost_and_found_is_no_content(client: initium.Client, tmp_path: Path) -> None:
+    (tmp_path / "out" / "lost+found").mkdir(parents=True)
+    client.generate(RECIPE, tmp_path / "out")
+
+
+def test_verify_names_what_differs(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    client.generate(RECIPE, out)
+    (out / "config.json").unlink()
+    (out / "b.safetensors").write_bytes(FILES["b.safetensors"] + b"x")
+    data = bytearray(FILES["a.safetensors"])
+    data[2 * LEAF + 5] ^= 1
+    (out / "a.safetensors").write_bytes(data)
+    with pytest.raises(initium.VerifyError) as caught:
+        initium.verify(out)
+    told = [str(violation) for violation in caught.value.violations]
+    assert told[0].startswith("a.safetensors: has digest ")
+    assert told[1] == f"b.safetensors: has {2 * LEAF + 1} bytes, the manifest says {2 * LEAF}"
+    assert told[2].startswith("config.json: cannot be read: No such file")
+
+
+def test_redraw_names_the_first_byte(client: initium.Client, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    client.generate(RECIPE, out)
+    initium.redraw(out, client)
+    data = bytearray(FILES["a.safetensors"])
+    data[2 * LEAF + 5] ^= 1
+    (out / "a.safetensors").write_bytes(data)
+    with pytest.raises(initium.VerifyError, match=f"a.safetensors: differs first at byte {2 * LEAF + 5}"):
+        initium.redraw(out, client)
+
+
+def test_a_changed_manifest_is_told(client: initium.Client, tmp_path: Path) -> None:
+    client.generate(RECIPE, tmp_path / "out")
+    file = tmp_path / "out" / "manifest.json"
+    data = json.loads(file.read_text())
+    data["plan"]["seed"] = "2"
+    file.write_text(json.dumps(data))
+    with pytest.raises(initium.ManifestError, match="changed after it was written"):
+        initium.verify(tmp_path / "out")
+    file.write_text("[]")
+    with pytest.raises(initium.ManifestError, match="is not a manifest"):
+        initium.verify(tmp_path / "out")
+    with pytest.raises(initium.ManifestError, match="an unfinished checkpoint has none"):
+        initium.verify(tmp_path)
