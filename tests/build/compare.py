@@ -83,13 +83,14 @@ def check_values(name: str, fill: Fill, real: torch.Tensor, inventory: Inventory
 
 
 def _check_parts(name: str, fill: Parts, real: torch.Tensor, inventory: Inventory) -> None:
-    outside = torch.ones_like(real, dtype=torch.bool)
-    for index, part in enumerate(fill.parts):
+    free = torch.ones_like(real, dtype=torch.bool)
+    for index, part in reversed(list(enumerate(fill.parts))):
         box = tuple(slice(a, b) for a, b in zip(part.start, part.stop, strict=True))
-        check_values(f"{name} part {index}", part.fill, real[box], inventory)
-        outside[box] = False
-    if bool(outside.any()):
-        check_values(f"{name} base", fill.base, real[outside], inventory)
+        seen = real[box] if bool(free[box].all()) else real[box][free[box]]
+        check_values(f"{name} part {index}", part.fill, seen, inventory)
+        free[box] = False
+    if bool(free.any()):
+        check_values(f"{name} base", fill.base, real[free], inventory)
 
 
 def _check_draws(name: str, fill: Uniform | Normal | TruncNormal, values: torch.Tensor) -> None:

@@ -97,6 +97,10 @@ EXPRESSED: dict[str, tuple[Make, Fill]] = {
         in_place(lambda t: t[:2].uniform_(), lambda t: t[2:].zero_()),
         Parts(Uniform(0.0, 1.0), (Part((2, 0), (4, 6), Constant(0.0)),)),
     ),
+    "a part written twice": (
+        in_place(lambda t: t.zero_(), lambda t: t[1].uniform_(), lambda t: t[:2].fill_(1), lambda t: t[1].normal_()),
+        Parts(Constant(0.0), (Part((0, 0), (2, 6), Constant(1.0)), Part((1, 0), (2, 6), Normal(0.0, 1.0)))),
+    ),
     "joined": (
         lambda: torch.cat([torch.randn(2, 3), torch.zeros(1, 3)]),
         Parts(Normal(0.0, 1.0), (Part((2, 0), (3, 3), Constant(0.0)),)),
@@ -186,7 +190,7 @@ def test_values_may_be_asked_of_deterministic_tensors() -> None:
 
 
 def test_values_of_random_tensors_may_not() -> None:
-    with pytest.raises(Exception, match="_local_scalar_dense.*depend on the random operation rand"):
+    with pytest.raises(Exception, match=r"_local_scalar_dense.*depend on the random operation rand"):
         capture(lambda: nn.Linear(int(torch.rand(1).item() * 10) + 1, 2))
 
 

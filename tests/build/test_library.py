@@ -53,7 +53,8 @@ BAD: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("transformers", "AutoModel", {"model_type": "gptt2"}, "config.model_type", "did you mean 'gpt2'"),
     ("transformers", "AutoModelForSeq2SeqLM", GPT2, "config.model_type", "no model of type 'gpt2'"),
     ("transformers", "LlamaForCausalLM", GPT2, "config.model_type", "needs 'llama', the config says 'gpt2'"),
-    ("transformers", "AutoModel", {"model_type": "clip", "text_config": {"hiden_size": 8}}, "config.text_config.hiden_size", "did you mean 'hidden_size'"),
+    ("transformers", "AutoModel", {"model_type": "clip", "text_config": {"hiden_size": 8}},
+     "config.text_config.hiden_size", "did you mean 'hidden_size'"),
 ]  # fmt: skip
 
 

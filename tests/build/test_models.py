@@ -38,8 +38,8 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vit large": ("timm", "vit_large_patch16_224", {"depth": 2, "num_classes": 7}),
     "timm swin": ("timm", "swin_tiny_patch4_window7_224", {}),
     "timm convnext": ("timm", "convnext_tiny", {"depths": [1, 1, 2, 1]}),
-    "mixer": ("timm", "mixer_s16_224", {"num_blocks": 2}),
-    "gmlp": ("timm", "gmlp_ti16_224", {"num_blocks": 2}),
+    "mixer": ("timm", "mixer_s32_224", {}),
+    "gmlp": ("timm", "gmlp_ti16_224", {}),
     "beit": ("timm", "beit_base_patch16_224", {"depth": 2}),
     "edgenext": ("timm", "edgenext_xx_small", {}),
     "convit": ("timm", "convit_tiny", {}),
@@ -133,6 +133,13 @@ def test_what_cannot_be_expressed_is_named() -> None:
     assert isinstance(tensor_of(inventory, "backbone.layers.0.mixer.A_log").default, Literal)
 
 
-def test_condconv_experts_are_parts() -> None:
+def test_experts_drawn_one_by_one_are_one_fill() -> None:
     inventory = build_inventory(library("timm", "tf_efficientnet_cc_b0_4e"))
+    weight = tensor_of(inventory, "blocks.4.0.conv_pw.weight")
+    assert weight.shape[0] == 4
+    assert isinstance(weight.default, Normal)
+
+
+def test_a_position_gate_keeps_its_parts() -> None:
+    inventory = build_inventory(library("timm", "convit_tiny"))
     assert any(isinstance(t.default, Parts) for t in inventory.tensors)

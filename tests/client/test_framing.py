@@ -81,5 +81,8 @@ def test_read_responses(body: bytes) -> None:
 
 
 def test_header_and_trailer_come_as_messages() -> None:
-    for response in (pb.GenerateResponse(header=pb.GenerateHeader()), pb.GenerateResponse(trailer=pb.GenerateTrailer())):
+    for response in (
+        pb.GenerateResponse(header=pb.GenerateHeader()),
+        pb.GenerateResponse(trailer=pb.GenerateTrailer()),
+    ):
         assert parse_generate(response.SerializeToString()) == response

@@ -139,9 +139,9 @@ def test_a_crash_between_the_renames_is_mended(
 
 
 def test_two_runs_do_not_write_into_one_directory(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
-    with PartialDirectory(tmp_path / "out", server.plan, False):
-        with pytest.raises(initium.OutputError, match="another run is writing here"):
-            client.generate(server.plan, tmp_path / "out")
+    out, message = tmp_path / "out", "another run is writing here"
+    with PartialDirectory(out, server.plan, False), pytest.raises(initium.OutputError, match=message):
+        client.generate(server.plan, out)
 
 
 def test_a_full_disk_is_told_before_anything_is_asked_for(
@@ -206,9 +206,9 @@ def test_a_file_size_limit_is_an_output_error(server: FakeServer, tmp_path: Path
 
 def test_a_place_that_cannot_be_a_directory(client: initium.Client, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(initium.OutputError, match="cannot write .*file"):
+    with pytest.raises(initium.OutputError, match=r"cannot write .*file"):
         client.generate(RECIPE, tmp_path / "file")
-    with pytest.raises(initium.OutputError, match="cannot write .*file"):
+    with pytest.raises(initium.OutputError, match=r"cannot write .*file"):
         client.generate(RECIPE, tmp_path / "file" / "below")
 
 

@@ -42,7 +42,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "inexact seed": (recipe(seed=1e17), "seed: must be an integer"),
     "text seed": (recipe(seed="one"), "seed: must be an integer in 0..2^64-1, not 'one'"),
     "empty seed": (recipe(seed=None), "seed: has no value; give one or remove the key"),
-    "unknown key": (rule(kaiming_normal={"moed": "fan_in"}), f"{RULE}.kaiming_normal.moed: unknown key; did you mean mode?"),
+    "unknown key": (
+        rule(kaiming_normal={"moed": "fan_in"}),
+        f"{RULE}.kaiming_normal.moed: unknown key; did you mean mode?",
+    ),
     "unknown word": (recipe(zzz=1), "zzz: unknown key; the keys are architecture, seed"),
     "takes no keys": (rule(ones={"val": 1}), f"{RULE}.ones.val: unknown key; it takes no keys"),
     "camel case": (rule(kaimingNormal={}), f"{RULE}.kaimingNormal: unknown key; write kaiming_normal"),
@@ -56,7 +59,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "empty nested selector": (rule(match={"not": {}}), f"{RULE}.match.not: is empty"),
     "empty item of any": (rule(match={"any": [{}]}), f"{RULE}.match.any[0]: is empty"),
     "empty item of all": (rule(match={"all": [{}]}), f"{RULE}.match.all[0]: is empty"),
-    "key in all": (rule(match={"all": [{"modul": ["x"]}]}), f"{RULE}.match.all[0].modul: unknown key; did you mean module"),
+    "key in all": (
+        rule(match={"all": [{"modul": ["x"]}]}),
+        f"{RULE}.match.all[0].modul: unknown key; did you mean module",
+    ),
     "all in all": (
         rule(match={"all": [{"all": [{"classContains": ["x"]}]}]}),
         f"{RULE}.match.all[0].all[0].classContains: unknown key; write class_contains",
@@ -64,7 +70,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "empty list": (rule(match={"module": []}), f"{RULE}.match.module: is an empty list; remove the key"),
     "empty any": (rule(match={"any": []}), f"{RULE}.match.any: is an empty list"),
     "empty rules": (recipe(init={"rules": []}), "init.rules: is an empty list"),
-    "text for a list": (rule(match={"module": "Conv2d"}), f"{RULE}.match.module: must be a list, not text; write ['Conv2d']"),
+    "text for a list": (
+        rule(match={"module": "Conv2d"}),
+        f"{RULE}.match.module: must be a list, not text; write ['Conv2d']",
+    ),
     "list for a mapping": (recipe(init=[]), "init: must be a mapping, not a list"),
     "number for text": (recipe(dtype=32), "dtype: must be text, not a number 32; put it in quotes"),
     "text for a boolean": (rule(optional="yes"), f"{RULE}.optional: must be true or false, not 'yes'"),
@@ -175,10 +184,10 @@ def test_tuples_and_numpy_numbers_are_welcome() -> None:
 def test_a_path_as_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(initium.RecipeError, match=r"for a file pass pathlib.Path"):
         initium.load_recipe("resnet50.yaml")
-    with pytest.raises(initium.RecipeError, match="cannot read .*missing.yaml: No such file"):
+    with pytest.raises(initium.RecipeError, match=r"cannot read .*missing.yaml: No such file"):
         initium.load_recipe(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
-    with pytest.raises(initium.RecipeError, match="latin.yaml is not UTF-8: byte 3 is 0xe9"):
+    with pytest.raises(initium.RecipeError, match=r"latin.yaml is not UTF-8: byte 3 is 0xe9"):
         initium.load_recipe(tmp_path / "latin.yaml")
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(initium.RecipeError, match=r"bad.yaml: the text is not valid YAML[\s\S]*line "):
@@ -191,7 +200,9 @@ def test_not_even_a_mapping(value: Any) -> None:
         initium.load_recipe(value if not isinstance(value, list) else json.dumps(value))
 
 
-@pytest.mark.parametrize("file", sorted(EXAMPLES.iterdir()), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", sorted([*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("*.json")]), ids=lambda file: file.name
+)
 def test_examples_are_valid(file: Path) -> None:
     assert initium.load_recipe(file).HasField("seed")
 

@@ -65,7 +65,7 @@ def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path
     server.faults = Faults(break_after=[2], break_how="stall")
     with initium.connect(server.address, patience=3.0) as client:
         monkeypatch.setattr(client._rpc, "_patience", 0.5)
-        patience = initium.retry.Patience(5.0)  # type: ignore[attr-defined]
+        patience = initium.retry.Patience(5.0)
         monkeypatch.setattr(client._rpc, "patience", lambda: patience)
         client.generate(server.plan, tmp_path / "out")
     assert_complete(tmp_path / "out")
@@ -91,17 +91,16 @@ def test_unavailable_servers_are_waited_for(client: initium.Client, server: Fake
 
 def test_patience_ends(server: FakeServer) -> None:
     server.faults = Faults(unavailable=1000)
-    with initium.connect(server.address, patience=0.3) as client:
-        with pytest.raises(initium.Unavailable, match=r"going away \(gave up after 0.3 s"):
-            client.capabilities()
+    message = r"going away \(gave up after 0.3 s"
+    with initium.connect(server.address, patience=0.3) as client, pytest.raises(initium.Unavailable, match=message):
+        client.capabilities()
 
 
 def test_nobody_there(tmp_path: Path) -> None:
     told: list[float] = []
-    address = f"unix:{tmp_path}/nobody"
-    with initium.connect(address, patience=0.5, on_retry=lambda error, pause: told.append(pause)) as client:
-        with pytest.raises(initium.Unavailable, match="no answer from unix:"):
-            client.capabilities()
+    client = initium.connect(f"unix:{tmp_path}/nobody", patience=0.5, on_retry=lambda error, pause: told.append(pause))
+    with client, pytest.raises(initium.Unavailable, match="no answer from unix:"):
+        client.capabilities()
     assert told
 
 
@@ -115,7 +114,7 @@ def test_a_wrong_leaf_is_asked_for_again_once(client: initium.Client, server: Fa
 
 def test_a_leaf_that_is_wrong_twice_is_an_error(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
     server.faults.corrupt[0, LEAF] = 2
-    with pytest.raises(initium.IntegrityError, match="a.safetensors at byte 1048576"):
+    with pytest.raises(initium.IntegrityError, match=r"a.safetensors at byte 1048576"):
         client.generate(RECIPE, tmp_path / "out")
     assert not set(FILES) & set(os.listdir(tmp_path / "out"))
 
@@ -203,7 +202,7 @@ def test_promise_6_few_leaves_are_in_flight(
     server = make_server({"big.safetensors": bytes(80 * LEAF)})
     server.faults.on_leaf = count
     gate = threading.Event()
-    monkeypatch.setattr("os.pwrite", lambda *_: gate.wait() and 0 or 1 << 20)
+    monkeypatch.setattr("os.pwrite", lambda *_: (gate.wait(), LEAF)[1])
     with initium.connect(server.address) as client:
         thread = threading.Thread(target=client.generate, args=(server.plan, tmp_path / "out"))
         thread.start()
@@ -211,7 +210,7 @@ def test_promise_6_few_leaves_are_in_flight(
         stalled_at = sent
         gate.set()
         thread.join()
-    assert stalled_at < 40
+    assert stalled_at < 60  # 16 in the pipeline, a window of 16 MiB, and what the socket holds
 
 
 @pytest.mark.timeout(60)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import _TYPES
 
-from initium_server.core.dtypes import ITEM_SIZE
 from initium_server.core.layout import TensorSpec, WeightFile, lay_out
+from initium_server.law import ITEM_SIZE
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda n: n != "__metadata__")
 SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)

@@ -74,6 +74,8 @@ class _Builder:
 
     def _add_parameter(self, module: nn.Module, bare: architecture_pb2.BareParameter, path: str) -> None:
         check_name(bare.name, f"{path}.name")
+        if bare.name in module._parameters:
+            raise invalid(f"{path}.name", f"{bare.name!r} is taken by another parameter of this module")
         try:
             parameter = nn.Parameter(torch.empty(list(bare.shape)))
         except (RuntimeError, TypeError, OverflowError) as error:

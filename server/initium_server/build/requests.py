@@ -6,7 +6,6 @@ from pathlib import Path
 
 from initium.canonical import seal
 from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
-
 from initium_server.build import build_inventory
 from initium_server.core.codec import encode_fill
 from initium_server.core.groups import Group, assign_groups

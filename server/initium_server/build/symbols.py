@@ -121,10 +121,11 @@ def restrict(symbol: Symbol, box: Box) -> Symbol:
 def overlay(base: Symbol, box: Box, top: Symbol) -> Boxes:
     """`base` with the values in a box replaced; `top` is indexed from the box's corner."""
     boxes = base if isinstance(base, Boxes) else Boxes(base, ())
+    seen = tuple(part for part in boxes.parts if not box.contains(part[0]))
     if not isinstance(top, Boxes):
-        return replace(boxes, parts=(*boxes.parts, (box, top)))
+        return replace(boxes, parts=(*seen, (box, top)))
     inner = tuple((part.shift(box.start), leaf) for part, leaf in top.parts)
-    return replace(boxes, parts=(*boxes.parts, (box, top.base), *inner))
+    return replace(boxes, parts=(*seen, (box, top.base), *inner))
 
 
 def merge(boxes: Boxes, size: tuple[int, ...]) -> Symbol:

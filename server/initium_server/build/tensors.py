@@ -61,8 +61,10 @@ def _check_fans(item: architecture_pb2.BareTensor, path: str) -> Iterator[Violat
         for axis in axes:
             if not -ndim <= axis < ndim:
                 yield Violation(f"{path}.{field}", f"axis {axis} of a tensor with {ndim} dimensions")
-            elif (other := seen.setdefault(axis % ndim, field)) is not field or axes.count(axis) > 1:
+            elif (other := seen.get(axis % ndim)) is not None:
                 yield Violation(f"{path}.{field}", f"axis {axis} is listed twice (in {other} and {field})")
+            else:
+                seen[axis % ndim] = field
 
 
 def _tensor(item: architecture_pb2.BareTensor) -> InventoryTensor:

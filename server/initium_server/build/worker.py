@@ -15,6 +15,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,6 +31,7 @@ _GRACE = 5  # Seconds of CPU beyond the wall limit, should the parent be unable 
 def run_job(results: Connection, job: Job, argument: bytes, seconds: float, extra_bytes: int) -> None:
     """Runs the job in this process and sends its frame."""
     die_with_parent(os.getppid())
+    _let_server_end()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + _GRACE, int(seconds) + _GRACE))
@@ -37,6 +39,13 @@ def run_job(results: Connection, job: Job, argument: bytes, seconds: float, extr
         sys.modules["torch"].set_num_threads(1)
     forbid_network_and_processes(extra_bytes)
     _send(results.fileno(), _frame(job, argument))
+
+
+def _let_server_end() -> None:
+    """Closes this process's copy of the pipe by which the fork server sees that the serving process lives."""
+    descriptor = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _frame(job: Job, argument: bytes) -> bytes:

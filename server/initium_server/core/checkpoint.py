@@ -17,10 +17,10 @@ import numpy.typing as npt
 from initium.v1 import plan_pb2
 from initium_server import law
 from initium_server.core.codec import decode_fill
-from initium_server.core.dtypes import ITEM_SIZE
 from initium_server.core.layout import SmallFile, WeightFile
 from initium_server.core.plan import layout_of
 from initium_server.errors import InitiumError, invalid
+from initium_server.law import ITEM_SIZE
 
 Bytes = npt.NDArray[np.uint8]
 

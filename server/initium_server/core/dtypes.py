@@ -10,30 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from initium_server.core import fills
+from initium_server.law import ITEM_SIZE
 
 FLOATS = ("F64", "F32", "BF16", "F16")
 """dtypes that recipes may name."""
 
-# In safetensors' own file order: widest alignment first, then as its Dtype enumeration orders them.
-ITEM_SIZE = {
-    "U64": 8,
-    "I64": 8,
-    "F64": 8,
-    "C64": 8,
-    "F32": 4,
-    "U32": 4,
-    "I32": 4,
-    "BF16": 2,
-    "F16": 2,
-    "U16": 2,
-    "I16": 2,
-    "F8_E4M3": 1,
-    "F8_E5M2": 1,
-    "I8": 1,
-    "U8": 1,
-    "BOOL": 1,
-}
 FILE_ORDER = {name: place for place, name in enumerate(ITEM_SIZE)}
+"""Place of a dtype in a safetensors file: widest alignment first, then as its Dtype enumeration has them."""
 
 _NUMPY = {
     "F64": np.dtype("<f8"),

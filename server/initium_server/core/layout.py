@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from initium_server.core.dtypes import FILE_ORDER, ITEM_SIZE
+from initium_server.core.dtypes import FILE_ORDER
+from initium_server.law import ITEM_SIZE
 
 METADATA = {"format": "pt"}
 INDEX_FILE = "model.safetensors.index.json"

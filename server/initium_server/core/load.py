@@ -7,11 +7,11 @@ import re
 
 from initium.canonical import plan_digest, weights_key
 from initium.v1 import plan_pb2
-from initium_server.core import dtypes
 from initium_server.core.layout import file_key
 from initium_server.core.limits import Limits, check_size
 from initium_server.core.plan import GENERATORS, LAW, PLAN_VERSION, specs_of, write_layout
 from initium_server.errors import InitiumError, Violation, invalid
+from initium_server.law import ITEM_SIZE
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MAX_DIMENSIONS = 64
@@ -56,7 +56,7 @@ def _check_tensors(plan: plan_pb2.Plan) -> None:
         if not tensor.name or tensor.name in seen or tensor.name == "__metadata__":
             found.append(Violation(f"{path}.name", f"{tensor.name!r} is empty, reserved or stands twice"))
         seen.add(tensor.name)
-        if tensor.dtype not in dtypes.ITEM_SIZE:
+        if tensor.dtype not in ITEM_SIZE:
             found.append(Violation(f"{path}.dtype", f"unknown dtype {tensor.dtype!r}"))
         if len(tensor.shape) > MAX_DIMENSIONS:
             found.append(Violation(f"{path}.shape", f"{len(tensor.shape)} dimensions; at most {MAX_DIMENSIONS}"))

@@ -23,13 +23,13 @@ ITEM_SIZE: Mapping[str, int] = {
     "F16": 2,
     "U16": 2,
     "I16": 2,
-    "F8_E5M2": 1,
     "F8_E4M3": 1,
+    "F8_E5M2": 1,
     "I8": 1,
     "U8": 1,
     "BOOL": 1,
 }
-"""Bytes of one element, for every dtype the law writes."""
+"""Bytes of one element, for every dtype the law writes, in the order in which safetensors files hold them."""
 
 
 @dataclass(frozen=True, slots=True)

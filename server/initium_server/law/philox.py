@@ -24,10 +24,11 @@ _M1 = np.uint64(0xCD9E8D57)
 _W0 = np.uint64(0x9E3779B9)
 _W1 = np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
+_32 = np.uint64(32)
 _ONE = np.uint64(1)
 _TWO = np.uint64(2)
-_GROUPS = np.uint64(BLOCK // 4)
+_HALF_BLOCK = np.uint64(BLOCK // 8)
+"""Counters in half a block."""
 
 
 @jit
@@ -39,21 +40,25 @@ def words_block(pairs: Any, block: Any, identity: Any) -> None:
     is a multiple of BLOCK / 4, so that its low half never carries within the block.
 
     Words are held in uint64 of which the low half counts, since 32 x 32 -> 64 bits is the multiplication that vector
-    units have; the high halves collect left-overs. The rounds stand in this loop, not in a function of their own: the
-    compiler vectorizes only what it has unrolled by then.
+    units have; the high halves collect left-overs. Two counters, half a block apart, go side by side (c and d), so that
+    one's multiplications fill the other's waiting time. The rounds stand in this loop, not in a function of their own:
+    the compiler vectorizes only what it has unrolled by then.
     """
-    first = block * _GROUPS
-    low, high = first & _LOW, first >> _HALF
+    first = block * (_HALF_BLOCK + _HALF_BLOCK)
+    low, high = first & _LOW, first >> _32
     key0, key1 = np.uint64(identity[0]), np.uint64(identity[1])
     upper2, upper3 = np.uint64(identity[2]), np.uint64(identity[3])
-    for j in range(_GROUPS):
+    for j in range(_HALF_BLOCK):
         c0, c1, c2, c3 = low + j, high, upper2, upper3
+        d0, d1, d2, d3 = low + j + _HALF_BLOCK, high, upper2, upper3
         k0, k1 = key0, key1
         for _ in range(10):
-            a = _M0 * (c0 & _LOW)
-            b = _M1 * (c2 & _LOW)
-            c0, c1, c2, c3 = (b >> _HALF) ^ c1 ^ k0, b, (a >> _HALF) ^ c3 ^ k1, a
-            k0 = (k0 + _W0) & _LOW
-            k1 = (k1 + _W1) & _LOW
-        pairs[_TWO * j] = (c0 & _LOW) | (c1 << _HALF)
-        pairs[_TWO * j + _ONE] = (c2 & _LOW) | (c3 << _HALF)
+            ca, cb = _M0 * (c0 & _LOW), _M1 * (c2 & _LOW)
+            da, db = _M0 * (d0 & _LOW), _M1 * (d2 & _LOW)
+            c0, c1, c2, c3 = (cb >> _32) ^ c1 ^ k0, cb, (ca >> _32) ^ c3 ^ k1, ca
+            d0, d1, d2, d3 = (db >> _32) ^ d1 ^ k0, db, (da >> _32) ^ d3 ^ k1, da
+            k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+        at = _TWO * j
+        pairs[at], pairs[at + _ONE] = (c0 & _LOW) | (c1 << _32), (c2 & _LOW) | (c3 << _32)
+        at += _TWO * _HALF_BLOCK
+        pairs[at], pairs[at + _ONE] = (d0 & _LOW) | (d1 << _32), (d2 & _LOW) | (d3 << _32)

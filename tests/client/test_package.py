@@ -1,0 +1,74 @@
+"""What the package shows, and what it does not load (promise 10)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import initium
+
+PUBLIC = [
+    "AccessDenied",
+    "Busy",
+    "Cancelled",
+    "Client",
+    "FileNotFound",
+    "InitiumError",
+    "IntegrityError",
+    "LimitExceeded",
+    "Manifest",
+    "ManifestError",
+    "NotFound",
+    "OutOfRange",
+    "OutputError",
+    "Plan",
+    "PlanError",
+    "PlanNotFound",
+    "PreconditionError",
+    "Recipe",
+    "RecipeError",
+    "RequestError",
+    "ServerError",
+    "ServerMissing",
+    "TimedOut",
+    "Unavailable",
+    "Unsupported",
+    "VerifyError",
+    "Violation",
+    "__version__",
+    "connect",
+    "load_recipe",
+    "local",
+    "read_plan",
+    "redraw",
+    "verify",
+    "write_plan",
+]
+
+
+def test_exports_are_pinned() -> None:
+    assert initium.__all__ == PUBLIC
+    shown = {name for name, value in vars(initium).items() if not name.startswith("_")}
+    assert {name for name in shown if not isinstance(getattr(initium, name), ModuleType)} == set(PUBLIC) - {
+        "__version__"
+    }
+
+
+@pytest.mark.parametrize("module", ["initium", "initium.cli"])
+def test_promise_10_no_torch(module: str) -> None:
+    code = (
+        f"import sys, {module}\n"
+        "heavy = {'torch', 'numba', 'safetensors', 'initium_server', 'transformers', 'timm', 'scipy'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("address", ["", "a b", "http://host:7070/", "https://host"])
+def test_no_address(address: str) -> None:
+    with pytest.raises(initium.RequestError):
+        initium.connect(address)
