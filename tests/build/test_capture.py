@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -200,6 +201,19 @@ def test_copies_of_one_draw_are_named() -> None:
     copied = [t for t in inventory.tensors if t.default is None]
     assert [t.name for t in copied] == ["encoder.layers.1.linear1.bias", "encoder.layers.1.linear2.bias"]
     assert "a copy of the random values of encoder.layers.0.linear1.bias" in copied[0].default_error
+
+
+def test_deep_copies_are_recorded() -> None:
+    def build() -> nn.Module:
+        model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+        copied = copy.deepcopy(model)
+        copied[0].reset_parameters()
+        return nn.ModuleList([model, copied])
+
+    inventory = describe(capture(build))
+    assert [t.default_error for t in inventory.tensors if t.default is None] == []
+    assert inventory.tensors[0].default == inventory.tensors[4].default
+    check_tensors(inventory, build())
 
 
 def test_chunks_of_one_draw_are_independent() -> None:

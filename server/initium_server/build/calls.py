@@ -1,4 +1,4 @@
-"""Initializers that are recorded as one call, because their steps hide what they mean.
+"""What a recording replaces: initializers whose steps hide what they mean, and copies of tensors.
 
 Since torch 2.12 `trunc_normal_` draws again until all values lie within the bounds, which only real values can decide.
 timm's own version maps a uniform draw through the inverse error function; recorded as one call, its numbers stay those
@@ -14,6 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from initium_server.build.recording import Recorder
 from initium_server.core.fills import Dirac, Fill, TruncNormal
@@ -47,6 +49,25 @@ def whole_calls(recorder: Recorder) -> Iterator[None]:
         for module, name, fill_of in WHOLE_CALLS:
             if module in sys.modules:
                 stack.enter_context(patch.object(sys.modules[module], name, _recorded(recorder, name, fill_of)))
+        yield
+
+
+@contextmanager
+def fake_copies() -> Iterator[None]:
+    """While active, `copy.deepcopy` of a fake tensor is a recorded clone; torch's own would copy absent memory."""
+    original = torch.Tensor.__deepcopy__
+
+    def deepcopy(tensor: torch.Tensor, memo: dict[int, Any]) -> torch.Tensor:
+        if not isinstance(tensor, FakeTensor):
+            return original(tensor, memo)  # type: ignore[no-any-return,no-untyped-call]  # torch does not annotate it
+        if id(tensor) not in memo:
+            copied = tensor.detach().clone(memory_format=torch.preserve_format)
+            is_parameter = isinstance(tensor, nn.Parameter)
+            memo[id(tensor)] = nn.Parameter(copied, tensor.requires_grad) if is_parameter else copied
+        result: torch.Tensor = memo[id(tensor)]
+        return result
+
+    with patch.object(torch.Tensor, "__deepcopy__", deepcopy):
         yield
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from initium_server.build.calls import whole_calls
+from initium_server.build.calls import fake_copies, whole_calls
 from initium_server.build.recording import CaptureError, Recorder, Ref
 from initium_server.build.replay import Replay
 from initium_server.build.symbolic import Evaluator
@@ -127,7 +127,7 @@ def capture(construct: Callable[[], nn.Module]) -> Capture:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     recorder = Recorder(fake)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION))
-    with quiet(), fake, recorder, whole_calls(recorder):
+    with quiet(), fake, recorder, whole_calls(recorder), fake_copies():
         model = construct()
     return Capture(model, recorder)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from initium.canonical import seal
@@ -14,6 +16,9 @@ from initium_server.core.limits import Limits, check_size
 from initium_server.core.plan import TORCH, check_recipe, make_plan
 from initium_server.core.rules import assign, compile_rules
 
+CONFIG_FILE = "config.json"
+TORCH_NAMES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
 
 def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
     """Serialized Recipe to serialized, sealed Plan.
@@ -23,9 +28,10 @@ def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
     message = recipe_pb2.Recipe.FromString(recipe)
     check_recipe(message)
     rules = compile_rules(message.init.rules)
-    built = _inventory(message.architecture, limits)
+    dtype = message.dtype or "F32"
+    built = _with_dtype(_inventory(message.architecture, limits), dtype)
     literals = dict(built.literals)
-    assignments = assign(built, rules, message.dtype or "F32", literals)
+    assignments = assign(built, rules, dtype, literals)
     groups = _groups(message, built) if message.HasField("groups") else None
     plan = make_plan(message, built, assignments, groups, literals, limits)
     if message.generator == TORCH:
@@ -41,6 +47,15 @@ def _inventory(architecture: architecture_pb2.Architecture, limits: Limits) -> I
     shapes = ((tensor.name, tensor.shape) for tensor in inventory.tensors)
     check_size(shapes, sum(map(len, inventory.literals.values())), limits)
     return inventory
+
+
+def _with_dtype(built: Inventory, dtype: str) -> Inventory:
+    """`config.json` names the dtype that from_pretrained loads into; libraries write it for float32."""
+    if dtype == "F32" or CONFIG_FILE not in built.files:
+        return built
+    config = json.loads(built.files[CONFIG_FILE]) | {"dtype": TORCH_NAMES[dtype]}
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    return replace(built, files={**built.files, CONFIG_FILE: text.encode()})
 
 
 def _groups(recipe: recipe_pb2.Recipe, inventory: Inventory) -> tuple[list[Group], frozenset[str]]:
@@ -86,7 +101,7 @@ def optimizers(argument: bytes) -> bytes:
 
 
 def run_torch(directory: str, device: str, threads: int, plan: bytes) -> bytes:
-    """Runs a plan of generator `torch` as real PyTorch and writes its weight files into `directory`. Returns nothing."""
+    """Runs a plan of generator `torch` and writes its weight files into `directory`. Returns nothing."""
     from initium_server.build.torch_generator import write_checkpoint
 
     write_checkpoint(plan_pb2.Plan.FromString(plan), Path(directory), device, threads)

@@ -1,7 +1,8 @@
 """Generator `torch`: the recipe run as real PyTorch, as a user's own script would.
 
-The reference script: `torch.manual_seed(seed)`; build in float32; `model.apply(f)`, where f takes the module's own parameters in
-registration order and the first matching rule; then cast. Bytes equal that script's in the same environment.
+The reference script: `torch.manual_seed(seed)`; build in float32; `model.apply(f)`, where f takes the module's own
+parameters in registration order and the first matching rule; then cast. Bytes equal that script's in the same
+environment.
 """
 
 from __future__ import annotations
