@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 import torchvision
-from initium import Manifest
 from safetensors.torch import load_file
+
+from initium import Manifest
 
 directory = Path(sys.argv[1])
 manifest = Manifest.load(directory)
@@ -25,4 +26,6 @@ for group in optimizer.param_groups:
     )
 
 weight = model.conv1.weight
-print(f"conv1.weight has mean {weight.mean():+.4f} and standard deviation {weight.std():.4f}; the recipe says 0 and 0.02")
+print(
+    f"conv1.weight has mean {weight.mean():+.4f} and standard deviation {weight.std():.4f}; the recipe says 0 and 0.02"
+)

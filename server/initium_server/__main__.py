@@ -58,15 +58,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
+    from initium.malloc import keep_freed_memory
     from initium_server.devices import choose_device
     from initium_server.rpc.server import Server, Settings
 
+    keep_freed_memory()
     threads = args.threads or len(os.sched_getaffinity(0))
     server = Server(Settings(listen=args.listen, device=choose_device(args.device), threads=threads))
     server.start()
     print(f"listening on {server.address} ({threads} threads)", flush=True)
     stopping.wait()
-    server.stop(0 if args.exit_with_parent else args.grace)
+    # An embedded server's client is already gone; a moment lets the connection close in order.
+    server.stop(0.5 if args.exit_with_parent else args.grace)
     return 0
 
 

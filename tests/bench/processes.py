@@ -51,9 +51,11 @@ def _echo() -> None:
 
 def _initium(hashing: bool) -> None:
     from initium.digests import leaf_digest
+    from initium.malloc import keep_freed_memory
     from initium_server.rpc.server import Server, Settings
 
     digest = leaf_digest if hashing else lambda data: bytes(32)
+    keep_freed_memory()
     threads = len(os.sched_getaffinity(0))
     server = Server(Settings(listen="127.0.0.1:0", threads=threads, digest=digest))
     server.start()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from initium import __version__
 from initium.cli import capabilities, generate, inventory, plan, serve, verify
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
+from initium.malloc import keep_freed_memory
 
 _COMMANDS = (serve, inventory, plan, generate, verify, capabilities)
 _BAD_INPUT = (RecipeError, PlanError, RequestError, ServerMissing)
@@ -21,6 +22,7 @@ _BAD_INPUT = (RecipeError, PlanError, RequestError, ServerMissing)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    keep_freed_memory()
     try:
         code = _run(argv)
         sys.stdout.flush()

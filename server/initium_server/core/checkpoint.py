@@ -17,12 +17,13 @@ import numpy.typing as npt
 from initium.v1 import plan_pb2
 from initium_server import law
 from initium_server.core.codec import decode_fill
+from initium_server.core.fills import Constant, Dirac, Eye, Literal
 from initium_server.core.layout import SmallFile, WeightFile
 from initium_server.core.plan import layout_of
 from initium_server.errors import InitiumError, invalid
-from initium_server.law import ITEM_SIZE
 
 Bytes = npt.NDArray[np.uint8]
+CHEAP = (Constant, Literal, Eye, Dirac)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Checkpoint(Protocol):
     def files(self) -> Sequence[FileInfo]:
         """In streaming order."""
 
+    def is_cheap(self, file: int, offset: int, size: int) -> bool:
+        """Whether this range takes little more than a copy: nothing in it is random."""
+
     def read_into(self, file: int, offset: int, out: Bytes) -> None:
         """Fills `out` with the bytes of file number `file` from `offset`; the range lies within the file."""
 
@@ -52,7 +56,7 @@ class _Segment:
     size: int
     content: bytes | None = None
     drawer: law.Drawer | None = None
-    item: int = 1
+    random: bool = False
 
     def read_into(self, start: int, out: Bytes) -> None:
         """Bytes [start, start + len(out)) of this segment."""
@@ -60,13 +64,14 @@ class _Segment:
             out[:] = np.frombuffer(self.content, np.uint8)[start : start + len(out)]
             return
         assert self.drawer is not None
-        first, skip = divmod(start, self.item)
-        last = -(-(start + len(out)) // self.item)
-        if not skip and not len(out) % self.item:
+        item = self.drawer.item_size
+        first, skip = divmod(start, item)
+        last = -(-(start + len(out)) // item)
+        if not skip and not len(out) % item:
             self.drawer.draw(first, out)
             return
         # The range begins or ends inside an element: draw whole ones beside it.
-        whole = np.empty((last - first) * self.item, np.uint8)
+        whole = np.empty((last - first) * item, np.uint8)
         self.drawer.draw(first, whole)
         out[:] = whole[skip : skip + len(out)]
 
@@ -78,17 +83,25 @@ class VirtualCheckpoint:
     """
 
     def __init__(self, plan: plan_pb2.Plan) -> None:
-        drawers = _drawers(plan)
+        drawers, cheap = _drawers(plan)
         small = [SmallFile(file.name, file.content) for file in plan.files if file.HasField("content")]
         files = [*layout_of(plan), *small]
         self.files: Sequence[FileInfo] = [FileInfo(file.name, file.size) for file in files]
-        self._segments = [_segments(file, drawers) for file in files]
+        self._segments = [_segments(file, drawers, cheap) for file in files]
         self._begins = [[segment.begin for segment in segments] for segments in self._segments]
+
+    def is_cheap(self, file: int, offset: int, size: int) -> bool:
+        """As `Checkpoint.is_cheap`."""
+        last = bisect.bisect_left(self._begins[file], offset + size)
+        return not any(segment.random for segment in self._segments[file][self._place(file, offset) : last])
+
+    def _place(self, file: int, offset: int) -> int:
+        """Index of the segment that holds byte `offset`."""
+        return bisect.bisect_right(self._begins[file], offset) - 1
 
     def read_into(self, file: int, offset: int, out: Bytes) -> None:
         """As `Checkpoint.read_into`; costs what the range costs."""
-        segments = self._segments[file]
-        place = bisect.bisect_right(self._begins[file], offset) - 1
+        segments, place = self._segments[file], self._place(file, offset)
         done = 0
         while done < len(out):
             segment = segments[place]
@@ -98,21 +111,25 @@ class VirtualCheckpoint:
             done, place = done + count, place + 1
 
 
-def _drawers(plan: plan_pb2.Plan) -> dict[str, law.Drawer]:
+def _drawers(plan: plan_pb2.Plan) -> tuple[dict[str, law.Drawer], frozenset[str]]:
+    """Every tensor's drawer, and the names of the tensors without random values."""
     literals = dict(plan.literals)
-    drawers = {}
+    drawers: dict[str, law.Drawer] = {}
+    cheap = set()
     for i, tensor in enumerate(plan.tensors):
         fill = decode_fill(tensor.fill, f"tensors[{i}].fill")
+        if isinstance(fill, CHEAP):
+            cheap.add(tensor.name)
         try:
             drawers[tensor.name] = law.prepare(
                 fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals
             )
         except ValueError as error:
             raise invalid(f"tensors[{i}].fill", f"{tensor.name}: {error}", "INVALID_PLAN") from None
-    return drawers
+    return drawers, frozenset(cheap)
 
 
-def _segments(file: WeightFile | SmallFile, drawers: dict[str, law.Drawer]) -> list[_Segment]:
+def _segments(file: WeightFile | SmallFile, drawers: dict[str, law.Drawer], cheap: frozenset[str]) -> list[_Segment]:
     """Segments without gaps; tensors without elements have none."""
     if isinstance(file, SmallFile):
         return [_Segment(0, file.size, content=file.content)]
@@ -120,8 +137,8 @@ def _segments(file: WeightFile | SmallFile, drawers: dict[str, law.Drawer]) -> l
     for placed in file.tensors:
         spec = placed.spec
         if spec.size:
-            drawer, item = drawers[spec.name], ITEM_SIZE[spec.dtype]
-            segments.append(_Segment(placed.offset, spec.size, drawer=drawer, item=item))
+            drawer, random = drawers[spec.name], spec.name not in cheap
+            segments.append(_Segment(placed.offset, spec.size, drawer=drawer, random=random))
     return segments
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from blake3 import blake3
@@ -43,6 +44,16 @@ def leaves(file: int, begin: int, end: int) -> Iterator[Leaf]:
         begin = stop
 
 
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """A leaf that is made when it is asked for."""
+
+    result: Callable[[], Framed]
+
+    def cancel(self) -> None:
+        """Nothing runs yet."""
+
+
 class Streamer:
     """Draws leaves with `threads` threads that all streams of a server share.
 
@@ -56,19 +67,22 @@ class Streamer:
 
     def stream(self, checkpoint: Checkpoint, pieces: Iterable[Leaf], framer: Framer) -> Iterator[Framed]:
         """The pieces in order. Closing the iterator drops what was drawn ahead."""
-        pending: deque[Future[Framed]] = deque()
-        source = iter(pieces)
+        made = (self._start(checkpoint, leaf, framer) for leaf in pieces)
+        pending = deque(islice(made, self._ahead))
         try:
-            for leaf in islice(source, self._ahead):
-                pending.append(self._pool.submit(self._make, checkpoint, leaf, framer))
             while pending:
                 framed = pending.popleft().result()
-                for leaf in islice(source, 1):
-                    pending.append(self._pool.submit(self._make, checkpoint, leaf, framer))
+                pending.extend(islice(made, 1))
                 yield framed
         finally:
             for future in pending:
                 future.cancel()
+
+    def _start(self, checkpoint: Checkpoint, leaf: Leaf, framer: Framer) -> Future[Framed] | _Later:
+        """Has the pool make a leaf; a cheap one is left to the streaming thread, since handing it over costs more."""
+        if checkpoint.is_cheap(leaf.file, leaf.offset, leaf.size):
+            return _Later(partial(self._make, checkpoint, leaf, framer))
+        return self._pool.submit(self._make, checkpoint, leaf, framer)
 
     def _make(self, checkpoint: Checkpoint, leaf: Leaf, framer: Framer) -> Framed:
         frame = framer(leaf.file, leaf.offset, leaf.size)
