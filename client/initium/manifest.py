@@ -12,8 +12,8 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from initium.canonical import to_json
-from initium.errors import ManifestError, OutputError, PlanError, Violation
-from initium.partial import write_synced
+from initium.errors import ManifestError, PlanError, Violation
+from initium.files import replace_file
 from initium.plans import MANIFEST, check_digests
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Plan, PlannedTensor
@@ -59,10 +59,7 @@ class Manifest:
 
     def save(self, path: Path | str) -> None:
         """Writes `manifest.json` into a directory. Errors: OutputError."""
-        try:
-            write_synced(Path(path) / MANIFEST, self.to_bytes())
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        replace_file(Path(path) / MANIFEST, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The content of `manifest.json`: the same bytes for the same manifest."""

@@ -10,18 +10,17 @@ Records are appended in the order in which leaves were written; a torn last one 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from initium.digests import LEAF, leaf_count, leaf_digest
 from initium.errors import OutputError
-from initium.plans import MANIFEST, PARTIAL, check_files, total_bytes
+from initium.files import PARTIAL, output_errors, replace_file
+from initium.plans import MANIFEST, check_files, total_bytes
 from initium.stream import Place
 from initium.v1.plan_pb2 import Plan
 
@@ -103,7 +102,7 @@ class PartialDirectory:
             )
 
     def commit(self, manifest: bytes) -> None:
-        """Gives every file its final name, the manifest last. All partial files must be complete and synced.
+        """Gives every file its final name, the manifest last. All partial files must be complete.
 
         Errors: OutputError.
         """
@@ -114,10 +113,8 @@ class PartialDirectory:
                 self.partial(file).replace(self.final(file))
             for path in stale:
                 path.unlink(missing_ok=True)
-            write_synced(self.path / (MANIFEST + PARTIAL), manifest)
-            (self.path / (MANIFEST + PARTIAL)).replace(self.path / MANIFEST)
+            replace_file(self.path / MANIFEST, manifest)
             (self.path / SIDECAR).unlink()
-            sync_directory(self.path)
 
     def _open_sidecar(self, force: bool) -> int:
         """Opens and locks the sidecar; creates it only in a directory that may be used."""
@@ -219,29 +216,3 @@ class PartialDirectory:
         kept = self._own_names()
         paths = [(self.path / name, size) for name, size in listed if name == Path(name).name and name not in kept]
         return [path for path, size in paths if path.is_file() and path.stat().st_size == size]
-
-
-@contextlib.contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turns OSError into OutputError with the path."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {error.filename or path}: {error.strerror}") from None
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Writes a small file and waits until it is on the disk."""
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Waits until the names in a directory are on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

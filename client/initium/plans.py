@@ -9,14 +9,14 @@ from typing import Any
 from google.protobuf import json_format
 
 from initium import canonical, yaml12
-from initium.errors import OutputError, PlanError, RecipeError
+from initium.errors import PlanError, RecipeError
+from initium.files import PARTIAL, replace_file
 from initium.v1.plan_pb2 import Plan, PlannedTensor
 
 PLAN_VERSION = 1
 """Newest plan_version that this client reads."""
 
 MANIFEST = "manifest.json"
-PARTIAL = ".partial"
 
 
 def plan_from_data(data: Mapping[str, Any]) -> Plan:
@@ -50,11 +50,7 @@ def read_plan(path: Path) -> Plan:
 
 def write_plan(plan: Plan, path: Path) -> None:
     """Writes the canonical form of `plan` with both digests. Errors: OutputError."""
-    data = canonical.canonical_json(sealed(plan))
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+    replace_file(path, canonical.canonical_json(sealed(plan)))
 
 
 def check_digests(plan: Plan) -> None:

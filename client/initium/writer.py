@@ -1,8 +1,9 @@
 """Leaves to files, in parallel with the network.
 
-The thread that reads the stream only parses frames; workers hash and write, both without the GIL; one more thread
-pushes what was written to the disk, so that the last sync of a large file has little left to do. A bounded number of
-leaves is in flight, so memory is flat and a slow disk slows the server down through flow control.
+The thread that reads the stream only parses frames; workers hash and write, both without the GIL. A bounded number of
+leaves is in flight, so memory is flat and a slow disk slows the server down through flow control. The kernel is left
+to bring files to the disk in its own time, as with every checkpoint writer; the manifest's digests tell what a power
+cut has spoiled.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ IN_FLIGHT = 16
 """Leaves between the stream and the disk."""
 WORKERS = 2
 """Threads that hash and write; one core of hashing is faster than one stream."""
-SYNC_EVERY = 64
-"""Leaves of a file after which they are pushed to the disk."""
 
 FetchAgain = Callable[[Leaf], Leaf]
 
@@ -42,9 +41,7 @@ class Writer:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._files = [_File(directory, index) for index in range(len(directory.plan.files))]
-        self._syncs: SimpleQueue[_File | None] = SimpleQueue()
         self._workers = [_start(self._work) for _ in range(WORKERS)]
-        self._syncer = _start(self._sync)
 
     def __enter__(self) -> Writer:
         return self
@@ -65,7 +62,7 @@ class Writer:
         self._queue.put(leaf)
 
     def finish(self) -> None:
-        """Waits until every leaf is on the disk."""
+        """Waits until every leaf is written."""
         self._join()
         if self._error is not None:
             raise self._error
@@ -78,8 +75,6 @@ class Writer:
         for thread in self._workers:
             thread.join()
         self._workers = []
-        self._syncs.put(None)
-        self._syncer.join()
 
     def _work(self) -> None:
         while (leaf := self._queue.get()) is not None:
@@ -92,14 +87,6 @@ class Writer:
                 del leaf  # frees the message before the slot
                 self._slots.release()
 
-    def _sync(self) -> None:
-        while (file := self._syncs.get()) is not None:
-            try:
-                if self._error is None:
-                    file.sync()
-            except BaseException as error:
-                self._error = self._error or error
-
     def _store(self, leaf: Leaf) -> None:
         if leaf_digest(leaf.data) != leaf.digest:
             leaf = self._fetch_again(leaf)
@@ -109,9 +96,6 @@ class Writer:
         file.write(handle, leaf.data, leaf.offset)
         with self._lock:
             self._directory.record(leaf.file, leaf.offset // LEAF, leaf.digest)
-            file.missing -= 1
-            if file.missing % SYNC_EVERY == 0:
-                self._syncs.put(file)
 
 
 def _start(target: Callable[[], None]) -> threading.Thread:
@@ -121,15 +105,12 @@ def _start(target: Callable[[], None]) -> threading.Thread:
 
 
 class _File:
-    """One partial file: opened with its first leaf, synced with its last."""
+    """One partial file: opened with its first leaf."""
 
     def __init__(self, directory: PartialDirectory, index: int) -> None:
         self.path = directory.partial(index)
         self.size = directory.plan.files[index].size
-        digests = directory.digests[index]
-        self.missing = sum(1 for at in range(0, len(digests), 32) if not any(digests[at : at + 32]))
         self._handle: int | None = None
-        self._synced = False
 
     def open(self) -> int:
         if self._handle is None:
@@ -147,27 +128,12 @@ class _File:
         except OSError as error:
             raise self._failure(error, self.size - offset) from None
 
-    def sync(self) -> None:
-        """Waits until what was written is on the disk; closes the file if that is all of it."""
-        if self.missing == 0:
-            self.complete()
-        elif self._handle is not None:
-            try:
-                os.fdatasync(self._handle)
-            except OSError as error:
-                raise self._failure(error, self.size) from None
-
     def complete(self) -> None:
-        """Cuts what an older run may have left behind the end, and waits for the disk."""
-        if self._synced:
-            return
-        handle = self.open()
+        """Cuts what an older run may have left behind the end, and closes the file."""
         try:
-            os.ftruncate(handle, self.size)
-            os.fsync(handle)
+            os.ftruncate(self.open(), self.size)
         except OSError as error:
             raise self._failure(error, self.size) from None
-        self._synced = True
         self.close()
 
     def close(self) -> None:

@@ -30,7 +30,21 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--grace", type=float, default=30.0, help="seconds that running streams get at shutdown (default %(default)g)"
     )
-    serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
+    serve.add_argument(
+        "--build-workers", type=_positive, default=2, help="architectures that are built at once (default %(default)s)"
+    )
+    serve.add_argument(
+        "--build-memory",
+        type=_positive,
+        metavar="GIB",
+        default=8,
+        help="memory that building one architecture may take (default %(default)s GiB)",
+    )
+    serve.add_argument(
+        "--exit-with-parent",
+        action="store_true",
+        help="serve one client: start at once, load libraries when they are needed, stop when standard input closes",
+    )
     return main
 
 
@@ -59,12 +73,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     from initium.malloc import keep_freed_memory
+    from initium_server.core.limits import Limits
     from initium_server.devices import choose_device
     from initium_server.rpc.server import Server, Settings
 
     keep_freed_memory()
     threads = args.threads or len(os.sched_getaffinity(0))
-    server = Server(Settings(listen=args.listen, device=choose_device(args.device), threads=threads))
+    settings = Settings(
+        listen=args.listen,
+        device=choose_device(args.device),
+        threads=threads,
+        build_workers=args.build_workers,
+        warm=not args.exit_with_parent,
+        limits=Limits(build_bytes=args.build_memory << 30),
+    )
+    server = Server(settings)
     server.start()
     print(f"listening on {server.address} ({threads} threads)", flush=True)
     stopping.wait()

@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from initium_server.build.jobs import inventory_job, read_inventory
+from initium.v1.service_pb2 import ResolveResponse
+from initium_server.build.jobs import inventory
 from initium_server.build.pool import BuildPool
 from initium_server.build.worker import Job
+from initium_server.core.limits import Limits
 from initium_server.errors import InitiumError
 from tests.build import hostile_jobs as jobs
 from tests.build.compare import library
@@ -59,8 +62,8 @@ def test_a_warm_job_starts_at_once(pool: BuildPool) -> None:
 
 def test_an_inventory_comes_back(pool: BuildPool) -> None:
     declared = library("timm", "vit_tiny_patch16_224", depth=1).SerializeToString()
-    inventory = read_inventory(pool.run(inventory_job, declared))
-    assert inventory.tensors[0].name == "cls_token"
+    response = ResolveResponse.FromString(pool.run(partial(inventory, Limits()), declared))
+    assert response.inventory[0].name == "cls_token"
 
 
 def test_no_thread_was_started_before_forking(pool: BuildPool) -> None:

@@ -53,6 +53,15 @@ def build_model(architecture: architecture_pb2.Architecture) -> nn.Module:
     return model
 
 
+def load(architecture: architecture_pb2.Architecture) -> None:
+    """Imports what building this architecture needs, as far as it is known and installed; runs nothing of it."""
+    kind = architecture.WhichOneof("kind")
+    if kind is not None:
+        module = importlib.import_module(KINDS[kind])
+        if kind == "library":
+            module.load(architecture.library.source)
+
+
 def _kind(architecture: architecture_pb2.Architecture) -> tuple[str, Any]:
     kind = architecture.WhichOneof("kind")
     if kind is None:

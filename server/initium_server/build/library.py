@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,15 +78,11 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     return prepared
 
 
-def available_sources() -> dict[str, str]:
-    """The installed libraries and their versions."""
-    found = {}
-    for source in SOURCES:
-        try:
-            found[source] = str(importlib.import_module(source).__version__)
-        except ImportError:
-            continue
-    return found
+def load(source: str) -> None:
+    """Imports the library of a source, if both exist."""
+    if source in SOURCES:
+        with quiet(), contextlib.suppress(ImportError):
+            importlib.import_module(SOURCES[source][0])
 
 
 def _adapter(source: str) -> ModuleType:

@@ -36,6 +36,17 @@ def fit_options(optimizer: str, options: Mapping[str, object]) -> dict[str, obje
     return {name: _fit(value, parameters.get(name, Parameter())) for name, value in options.items()}
 
 
+def check_names(optimizer: str, written: Sequence[tuple[Mapping[str, object], str]]) -> None:
+    """Checks names and types of options as the recipe has them, each with its path.
+
+    Raises InitiumError("INVALID_RECIPE") with a violation at `path.NAME` for each that is wrong.
+    """
+    parameters = _parameters(optimizer)
+    found = [v for options, path in written for v in _check_names_and_types(optimizer, parameters, options, path)]
+    if found:
+        raise InitiumError("INVALID_RECIPE", violations=found)
+
+
 def check_options(optimizer: str, groups: Sequence[Mapping[str, object]], paths: Sequence[str] | None = None) -> None:
     """Checks every group's options: names against the class's constructor, values by constructing it.
 

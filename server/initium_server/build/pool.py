@@ -20,8 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 from unittest.mock import patch
 
-from initium_server.build.jobs import no_job
-from initium_server.build.worker import LENGTH, Job, decode_error, run_job
+from initium_server.build.worker import LENGTH, Job, Load, decode_error, load_nothing, run_job
 from initium_server.errors import InitiumError
 
 PRELOAD = ["initium_server.build.preload"]
@@ -36,27 +35,42 @@ _open_pools: set[int] = set()
 class BuildPool:
     """At most `workers` jobs at once, each within `seconds` and `bytes` (memory beyond the loaded libraries)."""
 
-    def __init__(self, seconds: float = 60, bytes: int = 4 << 30, workers: int = 2, queue_seconds: float = 10) -> None:
+    def __init__(
+        self,
+        seconds: float = 60,
+        bytes: int = 4 << 30,
+        workers: int = 2,
+        queue_seconds: float = 10,
+        preload: bool = True,
+    ) -> None:
+        """Without `preload` each job imports what it needs: right for a server that lives for one request."""
         self._seconds, self._bytes, self._queue_seconds = seconds, bytes, queue_seconds
         self._slots = threading.BoundedSemaphore(workers)
         self._closed = threading.Event()
-        _context.set_forkserver_preload(PRELOAD)
+        _context.set_forkserver_preload(PRELOAD if preload else [])
         _open_pools.add(id(self))
 
     def warm(self) -> None:
         """Starts the fork server and has it import the libraries (seconds); later jobs start at once."""
-        self.run(no_job, b"")
+        self.run(bytes, b"")
 
-    def run(self, job: Job, argument: bytes, cancelled: Callable[[], bool] = lambda: False) -> bytes:
+    def run(
+        self,
+        job: Job,
+        argument: bytes,
+        cancelled: Callable[[], bool] = lambda: False,
+        load: Load = load_nothing,
+    ) -> bytes:
         """The job's result.
 
-        `job` is a top-level function of an importable module. `cancelled` is asked every 50 ms; once it is true the job
+        `job` and `load` are top-level functions of importable modules. `load` gets the same argument and imports what
+        the job needs: imports may start processes, which the sandbox forbids. `cancelled` is asked every 50 ms; once it is true the job
         is killed. Raises the InitiumError that the job raised, or BUILD_FAILED (any other exception, in its words),
         BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN; and CancelledError.
         """
         self._take_slot(cancelled)
         try:
-            return self._run(job, argument, cancelled)
+            return self._run(load, job, argument, cancelled)
         finally:
             self._slots.release()
 
@@ -91,10 +105,10 @@ class BuildPool:
         if cancelled():
             raise CancelledError
 
-    def _run(self, job: Job, argument: bytes, cancelled: Callable[[], bool]) -> bytes:
+    def _run(self, load: Load, job: Job, argument: bytes, cancelled: Callable[[], bool]) -> bytes:
         results, theirs = _context.Pipe(duplex=False)
         process = _context.Process(
-            target=run_job, args=(theirs, job, argument, self._seconds, self._bytes), daemon=True
+            target=run_job, args=(theirs, load, job, argument, self._seconds, self._bytes), daemon=True
         )
         try:
             _start(process)

@@ -19,6 +19,7 @@ MODULES = (
     "transformers",
     "transformers.modeling_utils",
     "transformers.models.auto.modeling_auto",
+    "initium_server.build.jobs",
     "initium_server.build.modules",
     "initium_server.build.optimizers",
     "initium_server.build.torchvision_models",

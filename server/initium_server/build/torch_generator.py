@@ -100,4 +100,4 @@ def _write(file: WeightFile, tensors: dict[str, torch.Tensor], directory: Path) 
     with (directory / file.name).open("wb") as out:
         out.write(file.header)
         for placed in file.tensors:
-            out.write(tensors[placed.spec.name].view(-1).view(torch.uint8).numpy())
+            out.write(tensors[placed.spec.name].view(-1).view(torch.uint8).numpy().data)

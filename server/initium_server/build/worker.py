@@ -23,18 +23,24 @@ from initium_server.build.sandbox import die_with_parent, forbid_network_and_pro
 from initium_server.errors import InitiumError, Violation
 
 Job = Callable[[bytes], bytes]
+Load = Callable[[bytes], None]
 
 LENGTH = struct.Struct("<Q")
 _GRACE = 5  # Seconds of CPU beyond the wall limit, should the parent be unable to kill.
 
 
-def run_job(results: Connection, job: Job, argument: bytes, seconds: float, extra_bytes: int) -> None:
-    """Runs the job in this process and sends its frame."""
+def load_nothing(argument: bytes) -> None:
+    """For jobs that import all they need when they are found."""
+
+
+def run_job(results: Connection, load: Load, job: Job, argument: bytes, seconds: float, extra_bytes: int) -> None:
+    """Runs the job in this process and sends its frame. `load` imports what it needs, before the fence is up."""
     die_with_parent(os.getppid())
     _let_server_end()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + _GRACE, int(seconds) + _GRACE))
+    load(argument)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     forbid_network_and_processes(extra_bytes)

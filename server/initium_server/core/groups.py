@@ -59,7 +59,7 @@ def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy) -> tuple
         _compile(getattr(policy, name), f"groups.{name}") for name in ("rules", "adjust", "freeze")
     )
     _raise(_policy_violations(policy))
-    defaults = _options(policy.defaults)
+    defaults = options_of(policy.defaults)
     trainable = [tensor for tensor in inventory.tensors if tensor.trainable and not _frozen(tensor, freeze)]
     frozen = frozenset(t.name for t in inventory.tensors if t.trainable) - {t.name for t in trainable}
     collected: dict[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
@@ -126,7 +126,7 @@ def _decide(
         return len(rules), policy.default_group or "default", dict(defaults), "groups.defaults"
     rule = hits[0][1]
     rule.decided += 1
-    options = defaults | _options(rule.message.options)
+    options = defaults | options_of(rule.message.options)
     first_use = next(i for i, other in enumerate(rules) if other.message.name == rule.message.name)
     return first_use, rule.message.name, _scaled(options, rule, tensor), rule.path
 
@@ -155,7 +155,7 @@ def _scaled(options: Options, entry: _Entry, tensor: InventoryTensor) -> Options
     return out
 
 
-def _options(struct: Any) -> Options:
+def options_of(struct: Any) -> Options:
     """Struct to plain values; integral numbers become int."""
 
     def plain(value: Any) -> Any:

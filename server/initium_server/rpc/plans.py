@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from initium.v1 import plan_pb2, recipe_pb2, service_pb2
-from initium_server.build import requests
+from initium_server.build import jobs
 from initium_server.build.pool import BuildPool
 from initium_server.core.checkpoint import Bytes, Checkpoint, FileInfo, VirtualCheckpoint
 from initium_server.core.limits import Limits
@@ -69,12 +67,12 @@ class Plans:
         """The tensors of the recipe's architecture, before any rule."""
         data = recipe.architecture.SerializeToString()
         return service_pb2.ResolveResponse.FromString(
-            self._pool.run(partial(requests.inventory, self._limits), data, cancelled)
+            self._pool.run(partial(jobs.inventory, self._limits), data, cancelled, jobs.load_for_architecture)
         )
 
     def optimizers(self, cancelled: Cancelled) -> list[str]:
         """The torch.optim classes that group policies may name."""
-        return self._pool.run(requests.optimizers, b"", cancelled).decode().split()
+        return self._pool.run(jobs.optimizers, b"", cancelled, jobs.load_for_optimizers).decode().split()
 
     def _by_digest(self, digest: str) -> Held:
         with self._lock:
@@ -94,8 +92,8 @@ class Plans:
             known = self._held.get(self._recipes.get(key, ""))
         if known:
             return known
-        job = partial(requests.resolve, self._limits, self._device, self._threads)
-        answer = self._pool.run(job, data, cancelled)
+        job = partial(jobs.resolve, self._limits, self._device, self._threads)
+        answer = self._pool.run(job, data, cancelled, jobs.load_for_recipe)
         held = self._hold(plan_pb2.Plan.FromString(answer))
         with self._lock:
             self._recipes[key] = held.plan.plan_digest
@@ -124,8 +122,8 @@ class Plans:
 
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
-        job = partial(requests.run_torch, directory, self._device, self._threads)
-        self._torch_pool.run(job, plan.SerializeToString(), cancelled)
+        job = partial(jobs.run_torch, directory, self._device, self._threads)
+        self._torch_pool.run(job, plan.SerializeToString(), cancelled, jobs.load_for_torch)
         return StoredCheckpoint(plan, Path(directory))
 
 
@@ -147,7 +145,7 @@ class StoredCheckpoint:
         """As `Checkpoint.read_into`."""
         with self._paths[file].open("rb", buffering=0) as stream:
             stream.seek(offset)
-            view = memoryview(np.ascontiguousarray(out))
+            view = out.data
             while len(view):
                 view = view[stream.readinto(view) or self._short(file) :]
 

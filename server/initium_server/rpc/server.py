@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from grpc_reflection.v1alpha import reflection
 from initium.digests import leaf_digest
 from initium_server import law
 from initium_server.build.pool import BuildPool
-from initium_server.core.checkpoint import Bytes
 from initium_server.core.limits import Limits
 from initium_server.rpc.plans import Plans
 from initium_server.rpc.service import SERVICE, Service
@@ -30,8 +30,10 @@ class Settings:
     device: str = "cpu"
     threads: int = 1
     build_workers: int = 2
+    warm: bool = True
+    """Load libraries and kernels before listening, not when the first request needs them."""
     limits: Limits = field(default_factory=Limits)
-    digest: Callable[[Bytes], bytes] = leaf_digest
+    digest: Callable[[memoryview], bytes] = leaf_digest
 
 
 class Server:
@@ -41,12 +43,15 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
-        law.warm()
-        limits = settings.limits
-        self._pool = BuildPool(seconds=limits.build_seconds, bytes=limits.build_bytes, workers=settings.build_workers)
-        self._pool.warm()
+        limits, preload = settings.limits, settings.warm
+        self._pool = BuildPool(limits.build_seconds, limits.build_bytes, settings.build_workers, preload=preload)
         # Real models of generator `torch` take memory and time of their own, one after another.
-        self._torch_pool = BuildPool(seconds=limits.torch_seconds, bytes=limits.torch_bytes, workers=1)
+        self._torch_pool = BuildPool(limits.torch_seconds, limits.torch_bytes, workers=1, preload=preload)
+        if settings.warm:
+            law.warm()
+            self._pool.warm()
+        else:
+            threading.Thread(target=law.warm, daemon=True).start()
         self._streamer = Streamer(settings.threads, settings.digest)
         plans = Plans(self._pool, self._torch_pool, limits, settings.device, settings.threads)
         service = Service(plans, self._streamer, limits, settings.device, settings.threads)

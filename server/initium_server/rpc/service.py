@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from initium.digests import LEAF
-from initium.v1 import service_pb2
+from initium.v1 import plan_pb2, service_pb2
 from initium_server.build import torch_modules, tree
 from initium_server.core import dtypes
 from initium_server.core.checkpoint import Checkpoint, check_range, find_file
@@ -165,7 +165,7 @@ class Service:
         return data
 
 
-def _total(plan: service_pb2.plan__pb2.Plan) -> int:
+def _total(plan: plan_pb2.Plan) -> int:
     return sum(file.size for file in plan.files)
 
 

@@ -60,7 +60,7 @@ class Streamer:
     Memory: a stream holds at most `2 * threads` leaves. `digest` exists so that a benchmark can switch hashing off.
     """
 
-    def __init__(self, threads: int, digest: Callable[[Bytes], bytes] = leaf_digest) -> None:
+    def __init__(self, threads: int, digest: Callable[[memoryview], bytes] = leaf_digest) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="draw")
         self._ahead = 2 * threads
         self._digest = digest
@@ -87,7 +87,7 @@ class Streamer:
     def _make(self, checkpoint: Checkpoint, leaf: Leaf, framer: Framer) -> Framed:
         frame = framer(leaf.file, leaf.offset, leaf.size)
         checkpoint.read_into(leaf.file, leaf.offset, frame.data)
-        digest = self._digest(frame.data)
+        digest = self._digest(frame.data.data)
         return Framed(leaf, frame.seal(digest), frame.data, digest)
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class TensorDigests:
                 return
             if (tensor.file, last) > (leaf.file, begin):
                 part = framed.data[max(first - begin, 0) : last - begin]
-                self._hasher.update(part)
+                self._hasher.update(part.data)
                 self._seen += len(part)
             if (tensor.file, last) > (leaf.file, end):
                 return
