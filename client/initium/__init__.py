@@ -6,8 +6,6 @@
 >>> optimizer = torch.optim.SGD(manifest.param_groups(model.named_parameters()))
 """
 
-from importlib.metadata import version as _version
-
 from initium.client import Client, connect
 from initium.embedded import local
 from initium.errors import (
@@ -41,8 +39,6 @@ from initium.recipe import load_recipe
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 from initium.verification import redraw, verify
-
-__version__ = _version("initium")
 
 __all__ = [
     "AccessDenied",
@@ -81,3 +77,12 @@ __all__ = [
     "verify",
     "write_plan",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when it is asked for: reading the package's metadata takes longer than most calls."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("initium")

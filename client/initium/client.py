@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
-from numpy.typing import NDArray
 
 from initium import stream
 from initium.framing import Leaf
@@ -17,7 +16,6 @@ from initium.plans import sealed
 from initium.recipe import RecipeLike, load, load_recipe
 from initium.retry import OnRetry
 from initium.rpc import Rpc, open_channel
-from initium.tensors import tensors
 from initium.v1.plan_pb2 import Plan
 from initium.v1.service_pb2 import (
     GetCapabilitiesRequest,
@@ -28,6 +26,9 @@ from initium.v1.service_pb2 import (
     ResolveResponse,
     ResolveView,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Source = RecipeLike | Plan
 """A recipe or a plan in any of their forms."""
@@ -135,6 +136,8 @@ class Client:
         BF16 and F8 come in the types of ml_dtypes. Tied tensors come once, under their first name.
         Errors: as `resolve`; IntegrityError; Unsupported for dtypes that numpy lacks.
         """
+        from initium.tensors import tensors  # numpy takes longer to import than all else
+
         return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)))
 
     def leaves(self, source: Source, *, seed: int | None = None) -> Iterator[Leaf]:

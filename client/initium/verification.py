@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from initium.digests import LEAF, file_digest, leaf_digest
 from initium.errors import VerifyError, Violation
@@ -143,13 +141,12 @@ class _Files:
 
 
 def _compare(files: _Files, plan: Plan, leaf: Leaf) -> None:
-    found = np.frombuffer(files.read(leaf), np.uint8)
-    wanted = np.frombuffer(leaf.data, np.uint8)
-    if len(found) == len(wanted) and np.array_equal(found, wanted):
+    found, wanted = files.read(leaf), bytes(leaf.data)
+    if found == wanted:
         return
+    # A file that is shorter differs where it ends.
     common = min(len(found), len(wanted))
-    unequal = np.flatnonzero(found[:common] != wanted[:common])
-    offset = leaf.offset + (int(unequal[0]) if len(unequal) else common)
+    offset = leaf.offset + next((i for i in range(common) if found[i] != wanted[i]), common)
     raise _differs(files.path, plan.files[leaf.file].name, describe_place(plan, leaf.file, offset))
 
 
@@ -159,8 +156,16 @@ def describe_place(plan: Plan, file: int, offset: int) -> str:
     if tensor is None:
         return f"differs first at byte {offset}, outside of all tensors (in the header, index or a small file)"
     element = (offset - tensor.offset) // (tensor.size // elements(tensor))
-    index = [int(axis) for axis in np.unravel_index(element, tuple(tensor.shape))] if tensor.shape else []
+    index = _unravel(element, tensor.shape)
     return f"differs first at byte {offset}: tensor {tensor.name}, element {element} (index {index})"
+
+
+def _unravel(element: int, shape: Iterable[int]) -> list[int]:
+    index: list[int] = []
+    for extent in reversed(list(shape)):
+        element, place = divmod(element, extent)
+        index.insert(0, place)
+    return index
 
 
 def _differs(path: Path, name: str, message: str) -> VerifyError:

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 
 from initium.digests import LEAF, leaf_digest
 from initium.errors import OutputError
+from initium.files import reserve
 from initium.framing import Leaf
 from initium.partial import PartialDirectory
 
@@ -116,6 +117,7 @@ class _File:
         if self._handle is None:
             try:
                 self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+                reserve(self._handle, self.size)
             except OSError as error:
                 raise self._failure(error, self.size) from None
         return self._handle

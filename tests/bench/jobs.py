@@ -55,5 +55,5 @@ def _local(name: str, out: Path) -> None:
 
 
 def _run(command: list[str], out: Path) -> None:
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     shutil.rmtree(out)

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from initium import __version__
+import initium
 from initium.cli import capabilities, generate, inventory, plan, serve, verify
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
 from initium.malloc import keep_freed_memory
@@ -43,11 +43,19 @@ def build_parser() -> argparse.ArgumentParser:
         description="Makes a model's first checkpoint from a recipe: seeded, the same bytes everywhere.",
         epilog="Start with: initium plan RECIPE",
     )
-    parser.add_argument("--version", action="version", version=f"initium {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.register(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"initium {initium.__version__}")
+        parser.exit()
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -64,9 +64,10 @@ class BuildPool:
         """The job's result.
 
         `job` and `load` are top-level functions of importable modules. `load` gets the same argument and imports what
-        the job needs: imports may start processes, which the sandbox forbids. `cancelled` is asked every 50 ms; once it is true the job
-        is killed. Raises the InitiumError that the job raised, or BUILD_FAILED (any other exception, in its words),
-        BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN; and CancelledError.
+        the job needs: imports may start processes, which the sandbox forbids. `cancelled` is asked every 50 ms; once
+        it is true the job is killed. Raises the InitiumError that the job raised, or BUILD_FAILED (any other
+        exception, in its words), BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN;
+        and CancelledError.
         """
         self._take_slot(cancelled)
         try:

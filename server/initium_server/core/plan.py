@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from initium.canonical import seal
 from initium.v1 import plan_pb2, recipe_pb2
 from initium_server.core import dtypes
 from initium_server.core.codec import encode_fill
@@ -68,6 +69,16 @@ def make_plan(
         _add_groups(plan, recipe, *groups)
     write_layout(plan, inventory.files)
     return plan
+
+
+def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
+    """The sealed plan that the same recipe gives with another seed: nothing else of a plan depends on the seed."""
+    other = plan_pb2.Plan()
+    other.CopyFrom(plan)
+    other.seed = seed
+    if other.HasField("recipe"):
+        other.recipe.seed = seed
+    return seal(other)
 
 
 def _planned(spec: TensorSpec, assignment: Assignment, drawn: bool) -> plan_pb2.PlannedTensor:

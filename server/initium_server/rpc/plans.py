@@ -17,10 +17,13 @@ from initium_server.build.pool import BuildPool
 from initium_server.core.checkpoint import Bytes, Checkpoint, FileInfo, VirtualCheckpoint
 from initium_server.core.limits import Limits
 from initium_server.core.load import check_plan
-from initium_server.core.plan import TORCH
+from initium_server.core.plan import TORCH, with_seed
 from initium_server.errors import InitiumError, invalid
 
 Cancelled = Callable[[], bool]
+
+MAX_RECIPES = 1024
+"""Recipes whose plans are remembered, as long as those are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +88,21 @@ class Plans:
         )
 
     def _resolve(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> Held:
-        """One recipe resolves to one plan on one server, so the answer is kept."""
-        data = recipe.SerializeToString(deterministic=True)
-        key = hashlib.sha256(data).digest()
+        """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once."""
+        seedless = recipe_pb2.Recipe()
+        seedless.CopyFrom(recipe)
+        seedless.ClearField("seed")
+        key = hashlib.sha256(seedless.SerializeToString(deterministic=True)).digest()
         with self._lock:
             known = self._held.get(self._recipes.get(key, ""))
-        if known:
-            return known
+        if known and recipe.HasField("seed"):
+            return self._hold(with_seed(known.plan, recipe.seed))
         job = partial(jobs.resolve, self._limits, self._device, self._threads)
-        answer = self._pool.run(job, data, cancelled, jobs.load_for_recipe)
+        answer = self._pool.run(job, recipe.SerializeToString(), cancelled, jobs.load_for_recipe)
         held = self._hold(plan_pb2.Plan.FromString(answer))
         with self._lock:
             self._recipes[key] = held.plan.plan_digest
-            while len(self._recipes) > 1024:
+            while len(self._recipes) > MAX_RECIPES:
                 self._recipes.popitem(last=False)
         return held
 
