@@ -25,7 +25,7 @@ from initium.stream import Place
 from initium.v1.plan_pb2 import Plan
 
 SIDECAR = "initium.partial"
-_RECORD = struct.Struct("<IQ32s")
+RECORD = struct.Struct("<IQ32s")
 _HARMLESS = frozenset(("lost+found",))  # every fresh volume has one
 
 
@@ -74,7 +74,7 @@ class PartialDirectory:
         """Notes that a leaf is written. Threads may call this for different leaves."""
         self.digests[file][32 * leaf : 32 * leaf + 32] = digest
         with output_errors(self.path / SIDECAR):
-            os.write(self._sidecar, _RECORD.pack(file, leaf, digest))
+            os.write(self._sidecar, RECORD.pack(file, leaf, digest))
 
     def leaves(self, file: int) -> list[bytes]:
         """The digests of the leaves of one file."""
@@ -181,10 +181,10 @@ class PartialDirectory:
 
     def _records(self) -> dict[tuple[int, int], bytes]:
         body = self._content().partition(b"\n")[2]
-        whole = len(body) // _RECORD.size * _RECORD.size
+        whole = len(body) // RECORD.size * RECORD.size
         if whole < len(body):  # a torn record would shift all that follow
             os.ftruncate(self._sidecar, os.fstat(self._sidecar).st_size - (len(body) - whole))
-        return {(file, leaf): digest for file, leaf, digest in _RECORD.iter_unpack(body[:whole])}
+        return {(file, leaf): digest for file, leaf, digest in RECORD.iter_unpack(body[:whole])}
 
     def _valid_leaves(self, file: int, known: dict[tuple[int, int], bytes]) -> int:
         """How many leaves from the start of a file are right. A finished file may already have its final name."""

@@ -53,4 +53,5 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     "eye": lambda _: "eye",
     "dirac": lambda f: f"dirac(groups={f.groups})",
     "parts": _parts,
+    "copy": lambda f: f"copy({f.name}: {fill(f.fill)})",
 }

@@ -103,7 +103,7 @@ class PlannedTensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
 
 class Fill(_message.Message):
-    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts")
+    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy")
     CONSTANT_FIELD_NUMBER: _ClassVar[int]
     UNIFORM_FIELD_NUMBER: _ClassVar[int]
     NORMAL_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +112,7 @@ class Fill(_message.Message):
     EYE_FIELD_NUMBER: _ClassVar[int]
     DIRAC_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    COPY_FIELD_NUMBER: _ClassVar[int]
     constant: ConstantFill
     uniform: UniformFill
     normal: NormalFill
@@ -120,7 +121,8 @@ class Fill(_message.Message):
     eye: EyeFill
     dirac: DiracFill
     parts: PartsFill
-    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ...) -> None: ...
+    copy: CopyFill
+    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ...) -> None: ...
 
 class ConstantFill(_message.Message):
     __slots__ = ("value",)
@@ -171,6 +173,14 @@ class DiracFill(_message.Message):
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     groups: int
     def __init__(self, groups: _Optional[int] = ...) -> None: ...
+
+class CopyFill(_message.Message):
+    __slots__ = ("name", "fill")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    fill: Fill
+    def __init__(self, name: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
 
 class PartsFill(_message.Message):
     __slots__ = ("base", "parts")

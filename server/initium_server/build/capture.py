@@ -34,7 +34,7 @@ from initium_server.build.symbols import (
     shares_draws,
     trail_of,
 )
-from initium_server.core.fills import Constant, Fill, Literal, Part, Parts
+from initium_server.core.fills import Constant, Copy, Fill, Literal, Part, Parts
 
 LITERAL_BYTES = 64 << 20
 """Most bytes of literals in one inventory."""
@@ -65,6 +65,7 @@ class Capture:
     _evaluator: Evaluator = field(default_factory=Evaluator)
     _replay: Replay = field(default_factory=Replay)
     _drawn: dict[tuple[int, int], list[tuple[Origin, str]]] = field(default_factory=dict)
+    _first: dict[tuple[frozenset[Origin], Fill], str] = field(default_factory=dict)
 
     def fill(self, name: str, tensor: torch.Tensor) -> tuple[Fill | None, str]:
         """The tensor's fill, or None and the reason. Ask in inventory order: copies name the first."""
@@ -85,8 +86,7 @@ class Capture:
             if self._replay.obstacle(ref) or isinstance(symbol, Unwritten):
                 raise
             return self._computed(ref, str(error))
-        self._claim(name, symbol)
-        return fill
+        return self._claimed(name, symbol, fill)
 
     def _computed(self, ref: Ref, otherwise: str) -> Fill:
         """Values that no random number went into: a constant if all are equal, else a literal."""
@@ -111,15 +111,20 @@ class Capture:
             limit = f"the literals of a model may take {LITERAL_BYTES} bytes in all, and {taken} are taken"
             raise Inexpressible(f"computed values of {size} bytes: {limit}; add a rule that matches it")
 
-    def _claim(self, name: str, symbol: Symbol) -> None:
-        """Refuses a tensor that holds the very draws of an earlier one: its values are not independent."""
+    def _claimed(self, name: str, symbol: Symbol, fill: Fill) -> Fill:
+        """`fill`, or a copy where the tensor holds the very draws of an earlier one; Inexpressible if only some."""
+        if isinstance(symbol, Draw):
+            first = self._first.setdefault((symbol.origins, symbol.fill), name)
+            if first != name:
+                return Copy(first, symbol.fill)
         origins = [origin for draw in draws_of(symbol) for origin in draw.origins]
         for origin in origins:
             for other, owner in self._drawn.get((origin.cell, origin.event), ()):
                 if origin.overlaps(other):
-                    raise Inexpressible(f"a copy of the random values of {owner}: fills have no copy yet; add a rule")
+                    raise Inexpressible(f"cannot express values that share draws with {owner}; add a rule")
         for origin in origins:
             self._drawn.setdefault((origin.cell, origin.event), []).append((origin, name))
+        return fill
 
 
 def capture(construct: Callable[[], nn.Module]) -> Capture:

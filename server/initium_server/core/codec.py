@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container
 from typing import Any
 
 from initium.canonical import hex_float, parse_hex_float
@@ -18,8 +19,11 @@ _KINDS: dict[str, type] = {
     "literal": fills.Literal,
     "eye": fills.Eye,
     "dirac": fills.Dirac,
+    "copy": fills.Copy,
     "parts": fills.Parts,
 }
+_RANDOM = ("uniform", "normal", "trunc_normal")
+_SIMPLE = (*_RANDOM, "constant")
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -33,22 +37,33 @@ def encode_fill(fill: fills.Fill) -> plan_pb2.Fill:
         for part in fill.parts:
             body.parts.add(start=part.start, stop=part.stop, fill=encode_fill(part.fill))
         return message
+    if isinstance(fill, fills.Copy):
+        body.name = fill.name
+        body.fill.CopyFrom(encode_fill(fill.fill))
+        return message
     for field in dataclasses.fields(fill):
         value = getattr(fill, field.name)
         setattr(body, field.name, hex_float(value) if isinstance(value, float) else value)
     return message
 
 
-def decode_fill(message: plan_pb2.Fill, path: str, inside_parts: bool = False) -> fills.Fill:
-    """The fill of `message`. Raises InitiumError(INVALID_PLAN) naming the field under `path`."""
+def decode_fill(
+    message: plan_pb2.Fill, path: str, allowed: Container[str] = tuple(_KINDS), inside: str = ""
+) -> fills.Fill:
+    """The fill of `message`; `allowed` are the kinds that may stand inside another one.
+
+    Raises InitiumError(INVALID_PLAN) naming the field under `path`.
+    """
     name = message.WhichOneof("kind")
     if name is None:
         raise invalid(path, "the fill is of no kind that this server knows", "INVALID_PLAN")
     body = getattr(message, name)
-    if inside_parts and name in ("parts", "eye", "dirac", "literal"):
-        raise invalid(f"{path}.{name}", "not allowed inside a parts fill", "INVALID_PLAN")
+    if name not in allowed:
+        raise invalid(f"{path}.{name}", f"not allowed inside a {inside} fill", "INVALID_PLAN")
     if name == "parts":
         return _decode_parts(body, f"{path}.parts")
+    if name == "copy":
+        return fills.Copy(body.name, decode_fill(body.fill, f"{path}.copy.fill", _RANDOM, "copy"))  # type: ignore[arg-type] # by _RANDOM
     try:
         fill: fills.Fill = _KINDS[name](
             **{f.name: _value(f, getattr(body, f.name)) for f in dataclasses.fields(_KINDS[name])}
@@ -64,7 +79,7 @@ def _value(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _decode_parts(body: plan_pb2.PartsFill, path: str) -> fills.Parts:
     parts = tuple(
-        fills.Part(tuple(p.start), tuple(p.stop), decode_fill(p.fill, f"{path}.parts[{i}].fill", inside_parts=True))
+        fills.Part(tuple(p.start), tuple(p.stop), decode_fill(p.fill, f"{path}.parts[{i}].fill", _SIMPLE, "parts"))
         for i, p in enumerate(body.parts)
     )
-    return fills.Parts(decode_fill(body.base, f"{path}.base", inside_parts=True), parts)
+    return fills.Parts(decode_fill(body.base, f"{path}.base", _SIMPLE, "parts"), parts)

@@ -63,6 +63,14 @@ class Dirac:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """The values that a random `fill` has in the tensor called `name`: a library's copy of another tensor's draws."""
+
+    name: str
+    fill: Uniform | Normal | TruncNormal
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A box of the tensor, `start[k] <= index[k] < stop[k]` on every axis k, and the fill that it holds."""
 
@@ -79,4 +87,4 @@ class Parts:
     parts: tuple[Part, ...]
 
 
-Fill = Constant | Uniform | Normal | TruncNormal | Literal | Eye | Dirac | Parts
+Fill = Constant | Uniform | Normal | TruncNormal | Literal | Eye | Dirac | Copy | Parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from initium_server.core.fills import (
     Constant,
+    Copy,
     Dirac,
     Eye,
     Fill,
@@ -66,6 +67,7 @@ class _Tensor:
     """What a fill needs to know of its tensor."""
 
     identity: npt.NDArray[np.uint32]
+    seed: int
     shape: tuple[int, ...]
     dtype: str
     literals: Mapping[str, bytes]
@@ -85,7 +87,7 @@ def prepare(
     """
     if dtype not in ITEM_SIZE:
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(ITEM_SIZE)}")
-    tensor = _Tensor(identity(seed, name), tuple(shape), dtype, literals or {})
+    tensor = _Tensor(identity(seed, name), seed, tuple(shape), dtype, literals or {})
     if min(tensor.shape, default=1) < 0 or tensor.elements > MAX_ELEMENTS:
         raise ValueError(f"shape {list(shape)} does not have between 0 and 2^62 elements")
     return Drawer(tensor.elements, ITEM_SIZE[dtype], _writer(fill, tensor))
@@ -108,6 +110,12 @@ def _literal(fill: Literal, tensor: _Tensor) -> Writer:
             f"shape {list(tensor.shape)} of {tensor.dtype} takes {size}"
         )
     return literal(data, tensor.dtype)
+
+
+def _copy(fill: Copy, tensor: _Tensor) -> Writer:
+    if not isinstance(fill.fill, Uniform | Normal | TruncNormal):
+        raise ValueError(f"a copy cannot hold {type(fill.fill).__name__}; only draws are copied")
+    return _writer(fill.fill, replace(tensor, identity=identity(tensor.seed, fill.name)))
 
 
 def _parts(fill: Parts, tensor: _Tensor) -> Writer:
@@ -135,6 +143,7 @@ _MAKERS: Mapping[type, Callable[[Any, _Tensor], Writer]] = {
     Normal: lambda fill, tensor: normal(fill, tensor.identity, tensor.dtype),
     TruncNormal: lambda fill, tensor: trunc_normal(fill, tensor.identity, tensor.dtype),
     Literal: _literal,
+    Copy: _copy,
     Eye: lambda fill, tensor: eye(tensor.shape, tensor.dtype),
     Dirac: lambda fill, tensor: dirac(tensor.shape, fill.groups, tensor.dtype),
     Parts: _parts,
