@@ -38,7 +38,7 @@ def test_nothing_is_contracted() -> None:
     ident, params = np.ones(4, np.uint32), np.ones(12, np.float32)
     arguments = (np.zeros(64, np.uint8), np.uint64(0), ident, 2, params, np.uint32(1), 0, np.float32(1))
     text = assembly(kernel.draw_random, *arguments)
-    text += assembly(normal.normal_block, *buffers(np.uint32, np.float32, np.float32))
+    text += assembly(normal.normal_block, *buffers(np.uint32, np.float32, np.float32), params)
     text += assembly(normal.quantile_block, *buffers(np.float32, np.float32, np.float32), params)
     text += assembly(truncated.truncated_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
     assert re.search(r"\bv?(mulps|divps|sqrtps)\b", text)

@@ -9,7 +9,7 @@ import scipy.special
 
 from initium_server.core.fills import Fill, Normal, TruncNormal, Uniform
 from initium_server.law import RANDOM_DTYPES, phi, prepare
-from initium_server.law.normal import normal_block, quantile_block
+from initium_server.law.normal import WHOLE, normal_block, quantile_block
 from initium_server.law.philox import BLOCK
 from initium_server.law.render import RENDERINGS, render_block
 
@@ -33,10 +33,10 @@ def random_words(blocks: int) -> npt.NDArray[np.uint32]:
 def kernel_normals(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float32]:
     """Standard normal values of whole blocks of words."""
     blocks = []
-    params = np.array([-np.finfo(np.float32).max, np.finfo(np.float32).max, 0, 1], np.float32)
+    params = np.array([-np.finfo(np.float32).max, np.finfo(np.float32).max, 0, 1, *WHOLE], np.float32)
     for block in words.reshape(-1, BLOCK):
         xs, logs, values = (np.empty(BLOCK, np.float32) for _ in range(3))
-        normal_block(block.copy(), xs, logs)
+        normal_block(block.copy(), xs, logs, params)
         quantile_block(xs, logs, values, params)
         blocks.append(values)
     return np.concatenate(blocks)

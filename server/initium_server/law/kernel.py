@@ -53,7 +53,7 @@ def draw_random(
             uniform_block(words, values, params)
         else:
             if kind == NORMAL:
-                normal_block(words, xs, logs)
+                normal_block(words, xs, logs, params)
             else:
                 truncated_block(words, xs, logs, params, threshold)
             quantile_block(xs, logs, values, params)

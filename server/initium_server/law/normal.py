@@ -44,11 +44,13 @@ N4, N5, N6 = map(_f32, ("0x1.188caep+4", "0x1.511e44p+3", "0x1.2d8c6ep+0"))
 D0, D1, D2, D3 = map(_f32, ("0x1.3c74d4p+3", "0x1.aeb658p+1", "0x1.83b1aap+3", "0x1.1e7538p+2"))
 D4 = _f32("0x1.3f55bep+2")
 
+WHOLE = (2.0**-31, 2.0**-31, 0.0)
+"""stride, step and outer of the normal itself."""
+
 OFFSET = np.float32(16)
 HALF = np.float32(0.5)
 _ROOT_OFFSET = np.float32(4)
 _ONE = np.float32(1)
-_ULP31 = np.float32(2.0**-31)
 _SQRT_HALF = np.int32(0x3F3504F3)
 _MANTISSA_BITS = np.int32(23)
 _SIGN_BIT = np.int32(31)
@@ -79,13 +81,18 @@ def quantile(x: Any, log: Any) -> Any:
 
 
 @jit
-def normal_block(words: Any, xs: Any, logs: Any) -> None:
-    """From the words of a block, x and L of each: uint32[BLOCK] to two float32[BLOCK]."""
+def normal_block(words: Any, xs: Any, logs: Any, params: Any) -> None:
+    """From the words of a block, x and L of each: uint32[BLOCK] to two float32[BLOCK].
+
+    params: 4 of `quantile_block`, then stride, step and outer: x = stride (n + 1/2), t = step (2^31 - 1 - n + 1/2) +
+    outer. `WHOLE` for `Normal`; what `truncated` gives for an interval that is symmetric about the mean.
+    """
+    stride, step, outer = params[4], params[5], params[6]
     for j in range(LENGTH):
         i = np.int32(words[j])
         n = np.int32(i ^ np.int32(i >> _SIGN_BIT))
-        x = (np.float32(n) + HALF) * _ULP31
-        t = (np.float32(np.int32(n ^ _LOW31)) + HALF) * _ULP31
+        x = (np.float32(n) + HALF) * stride
+        t = (np.float32(np.int32(n ^ _LOW31)) + HALF) * step + outer
         logs[j] = logarithm(t, x, OFFSET)
         xs[j] = -x if i < _ZERO else x
 

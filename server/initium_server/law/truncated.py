@@ -54,6 +54,12 @@ class Interval:
     scale: int
     """K."""
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether both sides of the mean are mirror images, so that `normal_block` serves them."""
+        mirrored = Side(self.below.outer, self.below.step, -self.below.stride)
+        return self.threshold == 2**31 and self.above == mirrored and self.inner == 0.0 and self.scale == 0
+
     def params(self) -> list[float]:
         """In the order in which `truncated_block` takes them after lower, upper, mean, std."""
         sides = [v for side in (self.below, self.above) for v in (side.outer, side.step, side.stride)]
