@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import initium
+
+# A test run in the background is started with SIGINT ignored, which its children would inherit: Ctrl-C tests need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXAMPLES = Path(__file__).parent.parent / "client" / "examples"
 
