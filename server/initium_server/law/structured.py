@@ -33,12 +33,28 @@ def _pattern(value: float, dtype: str) -> int:
 
 def constant(value: float, dtype: str) -> Writer:
     """Every element is `value`, rounded once."""
-    pattern = _pattern(value, dtype)
+    element = np.frombuffer(encode(value, dtype), np.uint8)
+    first = int(element[0])
+    # Most constants are zeros, and memset is several times faster than anything that knows of elements.
+    uniform = bool((element == first).all())
 
     def write(start: int, out: Bytes) -> None:
-        elements(out, dtype)[:] = pattern
+        if uniform:
+            out.fill(first)
+        else:
+            _repeat(element, out)
 
     return write
+
+
+def _repeat(element: Bytes, out: Bytes) -> None:
+    """Fills `out` with `element` again and again, by copies of what is there already."""
+    done = min(len(element), len(out))
+    out[:done] = element[:done]
+    while done < len(out):
+        count = min(done, len(out) - done)
+        out[done : done + count] = out[:count]
+        done += count
 
 
 def literal(data: bytes, dtype: str) -> Writer:
