@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,18 +42,17 @@ def _length(number: int, size: int) -> bytes:
     return varint(number << 3 | 2) + varint(size)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A message in the making: `data` is written by the caller, then `seal` gives the finished bytes."""
 
-    _message: bytes
-    _digest: Bytes
+    message: bytes
+    digest: Bytes
     data: Bytes
 
     def seal(self, digest: bytes) -> bytes:
         """The message with `digest` (32 bytes). Call once; nothing may be written afterwards."""
-        self._digest[:] = np.frombuffer(digest, np.uint8)
-        return self._message
+        self.digest[:] = np.frombuffer(digest, np.uint8)
+        return self.message
 
 
 _CHUNK = _number("GenerateResponse", "chunk")
@@ -102,5 +101,5 @@ def _new_bytes(size: int) -> tuple[bytes, Bytes]:
     """
     message: bytes = _allocate(None, size)
     address = id(message) + bytes.__basicsize__ - 1
-    view: Bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
+    view = np.frombuffer(memoryview((ctypes.c_uint8 * size).from_address(address)), np.uint8)
     return message, view

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -17,8 +18,7 @@ from initium_server.core.checkpoint import Bytes, Checkpoint
 from initium_server.rpc.framing import Framer
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A piece to stream: `size` bytes of file number `file` from `offset`."""
 
     file: int
@@ -26,8 +26,7 @@ class Leaf:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Framed:
+class Framed(NamedTuple):
     """A leaf on its way: the message to send, the bytes in it, and their digest."""
 
     leaf: Leaf
