@@ -17,10 +17,15 @@ def leaf_digest(data: bytes | memoryview) -> bytes:
 
 def file_digest(size: int, leaves: Iterable[bytes]) -> str:
     """Lower-case hex digest of a file of `size` bytes from its leaf digests in order."""
-    root = blake3(size.to_bytes(8, "little"))
+    root = file_root(size)
     for leaf in leaves:
         root.update(leaf)
     return root.hexdigest()
+
+
+def file_root(size: int) -> blake3:
+    """The hash of a file of `size` bytes before its leaves, to be updated with their digests in order."""
+    return blake3(size.to_bytes(8, "little"))
 
 
 def leaf_count(size: int) -> int:

@@ -9,6 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+
+from initium_server.core.limits import Limits
 
 EPILOG = """examples:
   initium serve
@@ -39,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="GIB",
         default=8,
         help="memory that building one architecture may take (default %(default)s GiB)",
+    )
+    serve.add_argument(
+        "--torch-memory",
+        type=_positive,
+        metavar="GIB",
+        help="memory that one run of generator torch may take (default: three quarters of the machine's)",
     )
     serve.add_argument(
         "--exit-with-parent",
@@ -73,7 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     from initium.malloc import keep_freed_memory
-    from initium_server.core.limits import Limits
     from initium_server.devices import choose_device
     from initium_server.rpc.server import Server, Settings
 
@@ -85,7 +93,7 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
         threads=threads,
         build_workers=args.build_workers,
         warm=not args.exit_with_parent,
-        limits=Limits(build_bytes=args.build_memory << 30),
+        limits=_limits(args),
     )
     server = Server(settings)
     server.start()
@@ -94,6 +102,11 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     # An embedded server's client is already gone; a moment lets the connection close in order.
     server.stop(0.5 if args.exit_with_parent else args.grace)
     return 0
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    limits = Limits(build_bytes=args.build_memory << 30)
+    return replace(limits, torch_bytes=args.torch_memory << 30) if args.torch_memory else limits
 
 
 def _watch_parent(stopping: threading.Event) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -58,6 +60,17 @@ def test_a_warm_job_starts_at_once(pool: BuildPool) -> None:
     for payload in (b"", b"x" * (3 << 20)):
         assert pool.run(jobs.echo, payload) == payload
     assert time.monotonic() - started < 5  # 70 ms on an idle machine; other work may be running.
+
+
+def test_a_process_with_many_open_files_still_builds(pool: BuildPool) -> None:
+    """A server holds a descriptor for each connection; select() would fail beyond 1,023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(1100):
+            stack.enter_context(open(os.devnull))
+        assert pool.run(jobs.echo, b"x") == b"x"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_an_inventory_comes_back(pool: BuildPool) -> None:

@@ -119,3 +119,12 @@ def test_every_trainable_tensor_is_in_exactly_one_group(
     trainable = [tensor.name for tensor in CONVNET.tensors if tensor.trainable]
     assert sorted([*grouped, *frozen]) == sorted(trainable)
     assert len({(group.name, repr(group.options)) for group in groups}) == len(groups)
+
+
+def test_equal_options_are_one_group_however_they_came_about() -> None:
+    """0 and 0.0 are one number on the wire."""
+    policy = {
+        "defaults": {"lr": 0.1, "weight_decay": 0},
+        "adjust": [{"match": {"ndim": [2]}, "scale": {"weight_decay": 2}}],
+    }
+    assert len(run(policy)[0]) == 1

@@ -193,3 +193,15 @@ def test_declared_fan_axes() -> None:
     )
     done = run({"match": {"all": []}, "xavier_normal": {}}, inventory=Inventory((flax,)))
     assert (done["kernel"].numbers["fan_in"], done["kernel"].numbers["fan_out"]) == ("36", "72")
+
+
+def test_a_tied_tensors_failure_is_told_of_the_rule_that_failed() -> None:
+    bogus = {"match": {"path": ["head.*"]}, "kaiming_normal": {"mode": "bogus"}}
+    violations = failure(EMBEDDING, bogus, inventory=TIED).violations
+    assert [v.field for v in violations] == ["init.rules[1].kaiming_normal"]
+
+
+def test_ties_in_two_dtypes_are_an_error() -> None:
+    same = {"normal": {}}
+    rules = [{"match": {"module": ["Embedding"]}} | same, {"match": {"path": ["head.*"]}, "dtype": "BF16"} | same]
+    assert "fill it differently" in failure(*rules, inventory=TIED).violations[0].message

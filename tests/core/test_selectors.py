@@ -74,7 +74,9 @@ def test_a_tied_tensor_is_matched_under_each_of_its_names() -> None:
         ({"role": ["wieght"]}, "match.role[0]", "weight"),
         ({"shape": [[1.5]]}, "match.shape[0]", "extent"),
         ({"class_contains": [""]}, "match.class_contains", "empty"),
-        ({"all": [{"pth": ["x"]}]}, "match.all[0]", "pth"),
+        ({"all": [{"pth": ["x"]}]}, "match.all[0].pth", "path"),
+        ({"all": [{"modulePath": ["x"]}]}, "match.all[0].modulePath", "module_path"),
+        ({"all": [{"not": {"path": [], "ndim": [1]}}]}, "match.all[0].not.path", "empty list"),
     ],
 )
 def test_errors_name_the_field(selector: dict[str, Any], field: str, text: str) -> None:

@@ -107,8 +107,56 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no architecture": ({"seed": 1}, "architecture", "library"),
     "unknown optimizer": (base(groups=GROUPS | {"optimizer": "Adm"}), "groups.optimizer", "Adam"),
     "unknown option": (base(groups=GROUPS | {"defaults": {"lrr": 1}}), "groups.defaults.lrr", "lr"),
+    "numbers out of range": (rule({"tensor": ["weight"]}, normal={"std": 1e300}), "init.rules[0].normal", "1e+300"),
+    "gain out of range": (
+        node(**LINEAR_NO_BIAS) | {"init": {"rules": [{"match": ALL, "kaiming_normal": {"a": 1e200}}]}},
+        "init.rules[0].kaiming_normal",
+        "range",
+    ),
+    "nothing representable": (
+        rule({"tensor": ["weight"]}, uniform={"a": 1.0001, "b": 1.0002}) | {"dtype": "BF16"},
+        "init.rules[0].uniform",
+        "BF16",
+    ),
+    "draws in an integer buffer": (rule({"role": ["buffer"]}, normal={}), "init.rules[0].normal", "I64"),
+    "unknown class in a selector": (
+        rule({"module": ["BatchNormld"]}, zeros={}),
+        "init.rules[0].match.module",
+        "BatchNorm1d",
+    ),
+    "reserved tensor name": (
+        base(
+            architecture={"tensors": {"tensors": [{"name": "__metadata__", "shape": [2]}]}},
+            init={"rules": [{"match": ALL, "zeros": {}}]},
+        ),
+        "architecture",
+        "__metadata__",
+    ),
+    "blocks too deep": (
+        base(
+            architecture={
+                "modules": {
+                    "root": {"use": "b0"},
+                    "blocks": {f"b{i}": {"use": f"b{i + 1}"} for i in range(2000)} | {"b2000": {"type": "ReLU"}},
+                }
+            }
+        ),
+        "architecture.modules",
+        "deep",
+    ),
+    "factor out of range": (
+        base(
+            groups={
+                "optimizer": "SGD",
+                "defaults": {"lr": 1e308},
+                "adjust": [{"match": ALL, "scale": {"lr": 10}}],
+            }
+        ),
+        "groups.adjust[0].scale.lr",
+        "finite",
+    ),
     "option out of range": (base(groups=GROUPS | {"defaults": {"lr": -1}}), "groups", "-1"),
-    "too many elements": (base(architecture={"library": HUGE}), "", "elements"),
+    "too many elements": (base(architecture={"library": HUGE}), "architecture", "elements"),
     "bare duplicate": (
         base(architecture={"tensors": {"tensors": [{"name": "x", "shape": [2]}] * 2}}),
         "architecture.tensors.tensors[1].name",
@@ -250,6 +298,40 @@ def test_bad_plans(change: str, client: initium.Client, server_address: str) -> 
     request = service_pb2.ResolveRequest(source=service_pb2.PlanSource(plan=plan))
     info, _ = details(raw(server_address, request.SerializeToString()))
     assert info.reason in ("INVALID_PLAN", "TOO_LARGE", "UNSUPPORTED")
+
+
+def test_numbers_that_json_cannot_write(server_address: str) -> None:
+    recipe = initium.load_recipe(base(groups=GROUPS))
+    recipe.groups.defaults["lr"] = float("nan")
+    _, bad = details(raw(server_address, recipe))
+    assert [v.field for v in bad.field_violations] == ["groups.defaults.lr"]
+
+
+def test_an_unknown_view(server_address: str) -> None:
+    source = service_pb2.PlanSource(recipe=initium.load_recipe(base()))
+    request = service_pb2.ResolveRequest(source=source, view=9)  # type: ignore[arg-type] # on purpose
+    assert details(raw(server_address, request.SerializeToString()))[0].reason == "INVALID_REQUEST"
+
+
+def test_slow_readers_do_not_hold_every_thread(client: initium.Client, server_address: str) -> None:
+    """Promise 5: streams beyond the limit are told to come back, and health is still answered."""
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    plan = client.resolve(EXAMPLES / "gpt2.yaml")
+    source = service_pb2.PlanSource(plan_digest=plan.plan_digest)
+    with grpc.insecure_channel(server_address) as channel:
+        stub = service_pb2_grpc.InitiumServiceStub(channel)
+        idle = [stub.Generate(service_pb2.GenerateRequest(source=source)) for _ in range(64)]
+        for stream in idle:
+            next(stream)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(stub.Generate(service_pb2.GenerateRequest(source=source)))
+        assert details(caught.value)[0].reason == "BUSY"
+        health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        for stream in idle:
+            stream.cancel()
+    assert client.resolve(base()).plan_digest
 
 
 def test_an_offset_past_the_end(client: initium.Client) -> None:

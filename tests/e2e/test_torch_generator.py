@@ -14,7 +14,7 @@ from torch import nn
 
 import initium
 from initium import Manifest
-from initium.errors import PreconditionError
+from initium.errors import InitiumError, PreconditionError
 
 # Every initializer, with arguments, and the tensors it can be given: convolution weights, or all matrices.
 INITIALIZERS: dict[str, dict[str, Any]] = {
@@ -96,6 +96,34 @@ def test_the_manifest_records_the_environment(client: initium.Client, tmp_path: 
     environment = Manifest.load(tmp_path / "out").plan.environment
     assert environment["torch"] == torch.__version__
     assert {"device", "device_model", "cpu_capability", "threads"} <= set(environment)
+    resnet = {"library": {"source": "torchvision", "name": "resnet18"}}
+    plan = client.resolve({"architecture": resnet, "seed": 7, "generator": "torch"})
+    assert plan.environment["torchvision"] == torchvision.__version__
+
+
+def test_ties_first_decides_as_the_plan_says(client: initium.Client, tmp_path: Path) -> None:
+    from safetensors.torch import load
+
+    children = [
+        {"name": "embed", "type": "Embedding", "args": {"num_embeddings": 8, "embedding_dim": 4}},
+        {"name": "head", "type": "Linear", "args": {"in_features": 4, "out_features": 8, "bias": False}},
+    ]
+    ties = [{"tensor": "head.weight", "to": "embed.weight"}]
+    rules = [
+        {"match": {"module": ["Embedding"]}, "constant": {"val": 5}},
+        {"match": {"module": ["Linear"]}, "constant": {"val": 7}, "ties": "first"},
+    ]
+    architecture = {"modules": {"root": {"declare": "Net", "children": children}, "ties": ties}}
+    ours = load(served(client, tmp_path / "out", {"architecture": architecture, "init": {"rules": rules}}))
+    assert ours["embed.weight"].unique().tolist() == [5.0]
+
+
+def test_a_changed_plan_is_refused(client: initium.Client, tmp_path: Path) -> None:
+    plan = client.resolve({"architecture": MLP, "seed": 7, "generator": "torch"})
+    plan.tensors[0].rule = "init.rules[9]"
+    plan.ClearField("plan_digest")
+    with pytest.raises(InitiumError, match="recipe"):
+        client.generate(plan, tmp_path / "out")
 
 
 def test_a_plan_of_another_environment_is_refused(client: initium.Client, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ class InitiumServiceStub:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    ERRORS. Every error carries google.rpc.ErrorInfo with domain `initium` and one of these reasons; field paths come in
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
+    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
+    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
@@ -48,13 +50,13 @@ class InitiumServiceStub:
     FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
     RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
-    BUSY: too many requests; retry after RetryInfo.
+    BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
     UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
-    UNAVAILABLE          SHUTTING_DOWN, or no connection: go on at another replica, from the last whole leaf.
+    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """
 
@@ -98,7 +100,9 @@ class InitiumServiceServicer:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    ERRORS. Every error carries google.rpc.ErrorInfo with domain `initium` and one of these reasons; field paths come in
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
+    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
+    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
@@ -109,13 +113,13 @@ class InitiumServiceServicer:
     FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
     RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
-    BUSY: too many requests; retry after RetryInfo.
+    BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
     UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
-    UNAVAILABLE          SHUTTING_DOWN, or no connection: go on at another replica, from the last whole leaf.
+    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """
 
@@ -132,7 +136,7 @@ class InitiumServiceServicer:
         """Streams the files of a checkpoint in the plan's order: one header, then chunks, then one trailer, which is the last
         message. A stream without trailer is incomplete: call again with the header's plan (or its digest) and `start` at the
         first leaf that is missing; the bytes are the same at every replica. Under generator `torch` start again at 0.
-        Errors: those of Resolve, and FILE_NOT_FOUND, OUT_OF_RANGE, ENVIRONMENT_MISMATCH, DEVICE_UNAVAILABLE.
+        Errors: those of Resolve, and OUT_OF_RANGE, ENVIRONMENT_MISMATCH, DEVICE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +144,7 @@ class InitiumServiceServicer:
 
     def Read(self, request, context):
         """Streams any byte range of one file. Costs what the range costs, wherever it lies. Not for generator `torch`
-        (UNSUPPORTED). Errors: those of Generate.
+        (UNSUPPORTED). Errors: those of Generate, and FILE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,7 +200,9 @@ class InitiumService:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    ERRORS. Every error carries google.rpc.ErrorInfo with domain `initium` and one of these reasons; field paths come in
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
+    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
+    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
@@ -207,13 +213,13 @@ class InitiumService:
     FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
     RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
-    BUSY: too many requests; retry after RetryInfo.
+    BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
     UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
-    UNAVAILABLE          SHUTTING_DOWN, or no connection: go on at another replica, from the last whole leaf.
+    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """
 

@@ -35,9 +35,7 @@ from initium_server.build.symbols import (
     trail_of,
 )
 from initium_server.core.fills import Constant, Copy, Fill, Literal, Part, Parts
-
-LITERAL_BYTES = 64 << 20
-"""Most bytes of literals in one inventory."""
+from initium_server.core.limits import LITERAL_BYTES
 
 _EXACT_INTEGER = 1 << 53
 _RECURSION = 10_000

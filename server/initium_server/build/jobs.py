@@ -68,14 +68,13 @@ def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
         from initium_server.build.torch_generator import fingerprint
 
         plan.recipe.CopyFrom(message)
-        plan.environment.update(fingerprint(device, threads))
+        plan.environment.update(fingerprint(device, threads) | dict(built.versions))
     return seal(plan).SerializeToString(deterministic=True)
 
 
 def _inventory(architecture: architecture_pb2.Architecture, limits: Limits) -> Inventory:
     inventory = build_inventory(architecture)
-    shapes = ((tensor.name, tensor.shape) for tensor in inventory.tensors)
-    check_size(shapes, sum(map(len, inventory.literals.values())), limits)
+    check_size("architecture", ((tensor.name, tensor.shape) for tensor in inventory.tensors), 0, limits)
     return inventory
 
 
@@ -134,9 +133,12 @@ def optimizers(argument: bytes) -> bytes:
     return " ".join(sorted(names())).encode()
 
 
-def run_torch(directory: str, device: str, threads: int, plan: bytes) -> bytes:
+def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> bytes:
     """Runs a plan of generator `torch` and writes its weight files into `directory`. Returns nothing."""
-    from initium_server.build.torch_generator import write_checkpoint
+    from initium_server.build.torch_generator import check_resolved_here, write_checkpoint
 
-    write_checkpoint(plan_pb2.Plan.FromString(plan), Path(directory), device, threads)
+    message = plan_pb2.Plan.FromString(plan)
+    own = plan_pb2.Plan.FromString(resolve(limits, device, threads, message.recipe.SerializeToString()))
+    check_resolved_here(message, own)
+    write_checkpoint(own, Path(directory), device, threads)
     return b""

@@ -126,11 +126,13 @@ class BuildPool:
     def _receive(self, descriptor: int, cancelled: Callable[[], bool]) -> bytes:
         """The job's frame without its length; empty if it ended before sending all."""
         deadline, received = time.monotonic() + self._seconds, bytearray()
+        ready = select.poll()  # select.select fails for descriptors from 1024 on
+        ready.register(descriptor, select.POLLIN | select.POLLHUP)
         while True:
             self._check_wanted(cancelled)
             if time.monotonic() > deadline:
                 raise InitiumError("BUILD_TIMEOUT", f"the architecture was not built within {self._seconds:g} s")
-            if not select.select([descriptor], [], [], POLL_SECONDS)[0]:
+            if not ready.poll(POLL_SECONDS * 1000):
                 continue
             chunk = os.read(descriptor, 1 << 20)
             received += chunk

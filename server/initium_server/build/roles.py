@@ -4,22 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from initium_server.core.inventory import Owner
-
-VOCABULARY = (
-    "parameter",
-    "buffer",
-    "weight",
-    "bias",
-    "norm",
-    "embedding",
-    "conv",
-    "linear",
-    "recurrent",
-    "attention",
-    "activation",
-    "head",
-)
+from initium_server.core.inventory import ROLES, Owner
 
 
 def _has_base(*names: str) -> Callable[[Owner], bool]:
@@ -53,4 +38,4 @@ def roles_of(kind: str, owners: Iterable[tuple[Owner, bool]]) -> tuple[str, ...]
         words.update(word for word, holds in _KINDS.items() if holds(owner))
         if is_head and kind == "parameter":
             words.add("head")
-    return tuple(word for word in VOCABULARY if word in words)
+    return tuple(word for word in ROLES if word in words)

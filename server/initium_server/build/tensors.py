@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from initium.v1 import architecture_pb2
-from initium_server.build.roles import VOCABULARY
-from initium_server.core.inventory import FanAxes, Inventory, InventoryTensor, Owner
+from initium_server.core.inventory import ROLES, FanAxes, Inventory, InventoryTensor, Owner
 from initium_server.errors import InitiumError, Violation
 
 FIELD = "architecture.tensors.tensors"
-MAX_TENSORS = 1_000_000
 MAX_DIMENSIONS = 32
 NO_DEFAULT = "a bare tensor has no default fill; add a rule that matches it"
 
@@ -20,9 +18,9 @@ _SHOWN = 100  # Violations collected before giving up on a list.
 def inventory(tensors: architecture_pb2.TensorList) -> Inventory:
     """The listed tensors. Raises InitiumError("INVALID_RECIPE") with one violation for each bad field."""
     items = list(tensors.tensors)
-    violations = list(_size(len(items)))
+    violations = [] if items else [Violation(FIELD, "empty; list at least one tensor")]
     first: dict[str, int] = {}
-    for index, item in enumerate(items[:MAX_TENSORS]):
+    for index, item in enumerate(items):
         if len(violations) > _SHOWN:
             break
         violations += _check(item, f"{FIELD}[{index}]", index, first)
@@ -32,20 +30,13 @@ def inventory(tensors: architecture_pb2.TensorList) -> Inventory:
     return Inventory(tuple(map(_tensor, ordered)))
 
 
-def _size(count: int) -> Iterator[Violation]:
-    if count == 0:
-        yield Violation(FIELD, "empty; list at least one tensor")
-    if count > MAX_TENSORS:
-        yield Violation(FIELD, f"{count} tensors; at most {MAX_TENSORS} are allowed")
-
-
 def _check(item: architecture_pb2.BareTensor, path: str, index: int, first: dict[str, int]) -> Iterator[Violation]:
     if not item.name:
         yield Violation(f"{path}.name", "required")
     elif (earlier := first.setdefault(item.name, index)) != index:
         yield Violation(f"{path}.name", f"{item.name!r} is already the name of {FIELD}[{earlier}]; names are unique")
-    if item.role and item.role not in VOCABULARY:
-        yield Violation(f"{path}.role", f"unknown role {item.role!r}; roles: {', '.join(VOCABULARY)}")
+    if item.role and item.role not in ROLES:
+        yield Violation(f"{path}.role", f"unknown role {item.role!r}; roles: {', '.join(ROLES)}")
     if len(item.shape) > MAX_DIMENSIONS:
         yield Violation(f"{path}.shape", f"{len(item.shape)} dimensions; at most {MAX_DIMENSIONS} are allowed")
     if item.HasField("fans"):

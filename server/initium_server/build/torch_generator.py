@@ -16,13 +16,14 @@ import torch
 
 from initium.v1 import init_pb2, plan_pb2
 from initium_server.build import build_inventory, build_model
+from initium_server.build.describe import DTYPES
 from initium_server.core.inventory import InventoryTensor, Owner
 from initium_server.core.layout import WeightFile
 from initium_server.core.plan import layout_of
 from initium_server.core.rules import LIBRARY_DEFAULT, Rule, compile_rules
-from initium_server.errors import InitiumError
+from initium_server.errors import InitiumError, invalid
 
-DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+_TORCH = {name: dtype for dtype, name in DTYPES.items()}
 
 
 def fingerprint(device: str, threads: int) -> dict[str, str]:
@@ -38,11 +39,7 @@ def fingerprint(device: str, threads: int) -> dict[str, str]:
 
 
 def write_checkpoint(plan: plan_pb2.Plan, directory: Path, device: str, threads: int) -> None:
-    """Runs `plan` and writes its weight files.
-
-    Raises InitiumError(ENVIRONMENT_MISMATCH) when the plan was made in another environment.
-    """
-    _check_environment(plan, fingerprint(device, threads))
+    """Runs a plan that was resolved in this environment, and writes its weight files."""
     torch.set_num_threads(threads)
     tensors = run(plan, device)
     for file in layout_of(plan):
@@ -50,15 +47,22 @@ def write_checkpoint(plan: plan_pb2.Plan, directory: Path, device: str, threads:
             _write(file, tensors, directory)
 
 
-def _check_environment(plan: plan_pb2.Plan, here: dict[str, str]) -> None:
-    different = [key for key in here if plan.environment.get(key, "") != here[key]]
+def check_resolved_here(plan: plan_pb2.Plan, own: plan_pb2.Plan) -> None:
+    """Whether `plan` is `own`, what its recipe resolves to in this process.
+
+    Raises InitiumError: ENVIRONMENT_MISMATCH with both sides, INVALID_PLAN where the plan itself was changed.
+    """
+    keys = sorted({*plan.environment, *own.environment})
+    sides = [(key, plan.environment.get(key, "none"), own.environment.get(key, "none")) for key in keys]
+    different = "; ".join(f"{key}: plan {there}, server {here}" for key, there, here in sides if there != here)
     if different:
-        sides = "; ".join(f"{key}: plan {plan.environment.get(key, '')!r}, server {here[key]!r}" for key in different)
         raise InitiumError(
             "ENVIRONMENT_MISMATCH",
-            f"generator `torch` gives these bytes only in the plan's own environment ({sides}); "
-            "resolve the recipe on this server, or use generator stream-v1",
+            f"generator `torch` gives these bytes only in the plan's own environment ({different}); "
+            "serve with the same versions, device and --threads, or resolve the recipe anew",
         )
+    if plan.plan_digest != own.plan_digest:
+        raise invalid("recipe", "the plan is not what its recipe resolves to; resolve the recipe again", "INVALID_PLAN")
 
 
 def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
@@ -74,7 +78,7 @@ def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
     with torch.no_grad():
         model.apply(lambda module: _initialize(module, names[module], by_alias, rules))
     state = model.state_dict()
-    return {t.name: state[t.name].detach().to(DTYPES.get(t.dtype)).cpu().contiguous() for t in plan.tensors}
+    return {t.name: state[t.name].detach().to(_TORCH[t.dtype]).cpu().contiguous() for t in plan.tensors}
 
 
 def _initialize(
@@ -84,9 +88,17 @@ def _initialize(
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     for leaf, value in own:
         entry = known.get(f"{name}.{leaf}" if name else leaf)
-        rule = next((rule for rule in rules if entry and rule.hits(*entry)), None)
+        rule = _rule_for(*entry, rules) if entry else None
         if rule and rule.initializer != LIBRARY_DEFAULT:
             call(rule.message, value)
+
+
+def _rule_for(tensor: InventoryTensor, owner: Owner, rules: Sequence[Rule]) -> Rule | None:
+    """The first rule that matches under this name; none where `ties: first` has another name's rule decide."""
+    firsts = [next((rule for rule in rules if rule.hits(tensor, name)), None) for name in tensor.owners]
+    own, deciding = firsts[tensor.owners.index(owner)], next(filter(None, firsts), None)
+    same = own and deciding and own.resolve(tensor).fill == deciding.resolve(tensor).fill
+    return own if same else None
 
 
 def call(rule: init_pb2.InitRule, tensor: torch.Tensor) -> None:

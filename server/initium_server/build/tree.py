@@ -50,6 +50,8 @@ class Checker:
     def _block(self, name: str, path: str) -> tuple[int, int]:
         if name not in self._blocks:
             raise invalid(path, f"unknown block {name!r}; {suggestion(name, self._blocks, 'blocks')}")
+        if len(self._open) > MAX_DEPTH:
+            raise invalid(path, f"blocks use each other more than {MAX_DEPTH} deep: {' > '.join(self._open[:4])} > ...")
         if name in self._open:
             raise invalid(path, f"block {name!r} uses itself: {' > '.join([*self._open, name])}")
         if name not in self._measured:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -40,9 +39,6 @@ def cast_fill(fill: fills.Fill, source: str, target: str, literals: dict[str, by
         return fill
     if isinstance(fill, fills.Literal):
         return fills.Literal(add_literal(_cast(literals[fill.digest], source, target), literals))
-    if isinstance(fill, fills.Parts):
-        parts = (replace(part, fill=cast_fill(part.fill, source, target, literals)) for part in fill.parts)
-        return fills.Parts(cast_fill(fill.base, source, target, literals), tuple(parts))
     return fill
 
 

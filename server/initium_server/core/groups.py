@@ -68,7 +68,7 @@ def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy) -> tuple
         options = _adjusted(tensor, options, adjust)
         key = (place, name, repr(sorted(options.items())))
         collected.setdefault(key, (name, options, [], source))[2].append(tensor)
-    _raise(_tally([*rules, *adjust, *freeze]))
+    _raise(_tally([*rules, *adjust, *freeze], inventory))
     groups = _merged(collected)
     return groups, frozen
 
@@ -151,36 +151,31 @@ def _scaled(options: Options, entry: _Entry, tensor: InventoryTensor) -> Options
                 f"{name} {have} for {tensor.name}, so it cannot be multiplied; give it a number in groups.defaults"
             )
         else:
-            out[name] = value * factor
+            out[name] = _plain(value * factor)
+            if not math.isfinite(out[name]):
+                entry.complaints[name] = f"{value} times {factor} is {out[name]} for {tensor.name}; it must be finite"
     return out
 
 
 def options_of(struct: Any) -> Options:
     """Struct to plain values; integral numbers become int."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        return value
-
-    try:
-        return {name: plain(value) for name, value in json_format.MessageToDict(struct).items()}
-    except json_format.SerializeToJsonError:
-        raise InitiumError(
-            "INVALID_RECIPE", violations=[Violation("groups", "an option is not a finite number")]
-        ) from None
+    return {name: _plain(value) for name, value in json_format.MessageToDict(struct).items()}
 
 
-def _tally(entries: Sequence[_Entry]) -> list[Violation]:
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def _tally(entries: Sequence[_Entry], inventory: Inventory) -> list[Violation]:
     found = []
     for entry in entries:
         found += [Violation(f"{entry.path}.scale.{name}", text) for name, text in entry.complaints.items()]
         if not entry.decided and not entry.message.optional:
-            found.append(
-                Violation(entry.path, nothing_decided(entry.matched, "an earlier rule decides for all of them"))
-            )
+            found.append(nothing_decided(entry.path, entry.message.match, entry.matched, inventory))
     return found
 
 

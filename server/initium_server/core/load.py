@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 
-from initium.canonical import plan_digest, weights_key
+from initium.canonical import DIGEST_FIELDS, digests
 from initium.v1 import plan_pb2
 from initium_server.core.layout import file_key
 from initium_server.core.limits import Limits, check_size
-from initium_server.core.plan import GENERATORS, LAW, PLAN_VERSION, specs_of, write_layout
+from initium_server.core.numbers import check_numbers
+from initium_server.core.plan import GENERATORS, PLAN_VERSION, RESERVED_NAMES, specs_of, write_layout
 from initium_server.errors import InitiumError, Violation, invalid
-from initium_server.law import ITEM_SIZE
+from initium_server.law import ITEM_SIZE, LAW
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 MAX_DIMENSIONS = 64
@@ -25,14 +26,15 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> None:
     """
     if plan.plan_version != PLAN_VERSION:
         raise InitiumError("UNSUPPORTED", f"plan_version is {plan.plan_version}; this server reads {PLAN_VERSION}")
-    _check_digest(plan, "plan_digest", plan_digest(plan))
-    _check_digest(plan, "weights_key", weights_key(plan))
+    check_numbers(plan, "INVALID_PLAN")
+    for field, actual in zip(DIGEST_FIELDS, digests(plan), strict=True):
+        _check_digest(plan, field, actual)
     if plan.generator not in GENERATORS:
         raise invalid("generator", f"unknown generator {plan.generator!r}", "INVALID_PLAN")
     _check_tensors(plan)
     _check_literals(plan)
     literals = sum(map(len, plan.literals.values()))
-    check_size(((t.name, tuple(t.shape)) for t in plan.tensors), literals, limits)
+    check_size("tensors", ((t.name, tuple(t.shape)) for t in plan.tensors), literals, limits)
     _check_layout(plan)
 
 
@@ -53,7 +55,7 @@ def _check_tensors(plan: plan_pb2.Plan) -> None:
     seen: set[str] = set()
     for i, tensor in enumerate(plan.tensors):
         path = f"tensors[{i}]"
-        if not tensor.name or tensor.name in seen or tensor.name == "__metadata__":
+        if tensor.name in (*RESERVED_NAMES, *seen):
             found.append(Violation(f"{path}.name", f"{tensor.name!r} is empty, reserved or stands twice"))
         seen.add(tensor.name)
         if tensor.dtype not in ITEM_SIZE:

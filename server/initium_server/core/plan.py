@@ -8,22 +8,26 @@ from initium.canonical import seal
 from initium.v1 import plan_pb2, recipe_pb2
 from initium_server.core import dtypes
 from initium_server.core.codec import encode_fill
-from initium_server.core.fills import Fill, Literal, Parts
+from initium_server.core.fills import Literal
 from initium_server.core.groups import Group
 from initium_server.core.inventory import Inventory
 from initium_server.core.layout import SmallFile, TensorSpec, WeightFile, file_key, lay_out
 from initium_server.core.limits import Limits, check_size
+from initium_server.core.numbers import check_numbers
 from initium_server.core.rules import Assignment
-from initium_server.errors import InitiumError, Violation
+from initium_server.errors import InitiumError, Violation, invalid
+from initium_server.law import LAW
 
 PLAN_VERSION = 1
-LAW = "stream-v1"
 TORCH = "torch"
 GENERATORS = (LAW, TORCH)
+RESERVED_NAMES = ("", "__metadata__")
+"""Tensor names that a safetensors header cannot hold."""
 
 
 def check_recipe(recipe: recipe_pb2.Recipe) -> None:
     """Raises InitiumError(INVALID_RECIPE) for what can be told without building the architecture."""
+    check_numbers(recipe, "INVALID_RECIPE")
     found = []
     if not recipe.HasField("seed"):
         found.append(Violation("seed", "required: any whole number from 0 to 18446744073709551615"))
@@ -53,9 +57,11 @@ def make_plan(
 
     Raises InitiumError(TOO_LARGE) beyond `limits`.
     """
+    _check_names(inventory)
     drawn = recipe.generator in ("", LAW)
-    used = {digest for a in assignments for digest in literal_digests(a.fill)} if drawn else set()
-    check_size(((a.tensor.name, a.tensor.shape) for a in assignments), sum(len(literals[d]) for d in used), limits)
+    used = {a.fill.digest for a in assignments if isinstance(a.fill, Literal)} if drawn else set()
+    shapes = ((a.tensor.name, a.tensor.shape) for a in assignments)
+    check_size("architecture", shapes, sum(len(literals[digest]) for digest in used), limits)
     plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)
     if recipe.output.HasField("max_shard_bytes"):
         plan.max_shard_bytes = recipe.output.max_shard_bytes
@@ -69,6 +75,12 @@ def make_plan(
         _add_groups(plan, recipe, *groups)
     write_layout(plan, inventory.files)
     return plan
+
+
+def _check_names(inventory: Inventory) -> None:
+    reserved = [tensor.name for tensor in inventory.tensors if tensor.name in RESERVED_NAMES]
+    if reserved:
+        raise invalid("architecture", f"a tensor cannot be called {reserved[0]!r} in a safetensors file; rename it")
 
 
 def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
@@ -99,15 +111,6 @@ def _planned(spec: TensorSpec, assignment: Assignment, drawn: bool) -> plan_pb2.
     if drawn:
         planned.fill.CopyFrom(encode_fill(assignment.fill))
     return planned
-
-
-def literal_digests(fill: Fill) -> set[str]:
-    """Digests of the literals in `fill`."""
-    if isinstance(fill, Literal):
-        return {fill.digest}
-    if isinstance(fill, Parts):
-        return literal_digests(fill.base).union(*(literal_digests(part.fill) for part in fill.parts))
-    return set()
 
 
 def _add_groups(

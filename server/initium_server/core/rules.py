@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from initium.v1 import init_pb2
+from initium_server import law
 from initium_server.core import dtypes
 from initium_server.core.fills import Fill
 from initium_server.core.initializers import INITIALIZERS, Resolution
 from initium_server.core.inventory import Inventory, InventoryTensor, Owner
-from initium_server.core.selectors import Matcher, compile_selector, selects_buffers
+from initium_server.core.selectors import Matcher, compile_selector, selects_buffers, unknown_class
 from initium_server.errors import InitiumError, Violation
 
 LIBRARY_DEFAULT = "library_default"
@@ -104,7 +105,7 @@ def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: di
             assignments.append(_assign_one(tensor, rules, dtype, literals))
         except _Undecided as undecided:
             violations += undecided.violations
-    violations += [v for rule in rules for v in _tally_violations(rule)]
+    violations += [v for rule in rules for v in _tally_violations(rule, inventory)]
     if violations:
         raise InitiumError("INVALID_RECIPE", violations=violations)
     return assignments
@@ -123,16 +124,23 @@ def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], dtype: str, lite
             return _finish(tensor, None, Resolution(default_fill(tensor)), dtype, literals)
         except ValueError as error:
             raise _Undecided(Violation(f"init ({tensor.name})", str(error))) from None
+    made = [_resolve(tensor, rule, dtype, literals) for rule in hits]
+    if None in made:
+        raise _Undecided()
+    done = [assignment for assignment in made if assignment]
+    _check_ties(tensor, hits, done)
+    return done[0]
+
+
+def _resolve(tensor: InventoryTensor, rule: Rule, dtype: str, literals: dict[str, bytes]) -> Assignment | None:
+    """What the rule makes of the tensor; None, and a note on the rule, where it cannot apply."""
+    rule.decided += 1
     try:
-        resolutions = [rule.resolve(tensor) for rule in hits]
-    except ValueError as error:
-        hits[0].decided += 1
-        hits[0].failures.append(str(error))
-        raise _Undecided() from None
-    for rule in hits:
-        rule.decided += 1
-    _check_ties(tensor, hits, resolutions)
-    return _finish(tensor, hits[0], resolutions[0], dtype, literals)
+        return _finish(tensor, rule, rule.resolve(tensor), dtype, literals)
+    except (ValueError, OverflowError) as error:
+        text = "its numbers are out of range" if isinstance(error, OverflowError) else str(error)
+        rule.failures.append(text if tensor.name in text else f"{tensor.name}: {text}")
+        return None
 
 
 def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
@@ -144,8 +152,9 @@ def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule
     return first
 
 
-def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], resolutions: Sequence[Resolution]) -> None:
-    different = [rule for rule, res in zip(hits, resolutions, strict=True) if res.fill != resolutions[0].fill]
+def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[Assignment]) -> None:
+    first = (made[0].fill, made[0].dtype)
+    different = [rule for rule, one in zip(hits, made, strict=True) if (one.fill, one.dtype) != first]
     if not different or any(rule.message.ties == "first" for rule in hits):
         return
     names = " = ".join(owner.name for owner in tensor.owners)
@@ -169,6 +178,8 @@ def _finish(
 ) -> Assignment:
     target = _target_dtype(tensor, rule, dtype)
     fill = dtypes.cast_fill(made.fill, tensor.dtype, target, literals)
+    # Whether the law can draw it: told here, where the rule is known.
+    law.prepare(fill, 0, tensor.name, tensor.shape, target, literals)
     if rule is None:
         return Assignment(tensor, target, fill, "library default")
     return Assignment(tensor, target, fill, rule.label, rule.initializer, dict(made.numbers))
@@ -182,17 +193,22 @@ def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str
     return dtype if tensor.kind == "parameter" else tensor.dtype
 
 
-def _tally_violations(rule: Rule) -> list[Violation]:
+def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
     if rule.failures:
         more = f" (and {len(rule.failures) - 1} more tensors)" if len(rule.failures) > 1 else ""
         return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
     if rule.decided or rule.message.optional:
         return []
-    return [Violation(rule.path, nothing_decided(rule.matched, "an earlier rule decides for all of them"))]
+    return [nothing_decided(rule.path, rule.message.match, rule.matched, inventory)]
 
 
-def nothing_decided(matched: int, shadowed: str) -> str:
-    """The text for a rule that decides for no tensor."""
-    cause = f"matches {matched} tensors, but {shadowed}" if matched else "matches no tensor"
+def nothing_decided(path: str, match: init_pb2.Selector, matched: int, inventory: Inventory) -> Violation:
+    """What is told of a rule that decides for no tensor."""
+    if matched:
+        cause = f"matches {matched} tensors, but an earlier rule decides for all of them"
+    elif hint := unknown_class(match, inventory):
+        path, cause = f"{path}.match.module", f"matches no tensor: {hint}"
+    else:
+        cause = "matches no tensor"
     remedy = "`initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"
-    return f"the rule {cause}; {remedy}"
+    return Violation(path, f"the rule {cause}; {remedy}")

@@ -6,6 +6,7 @@ key: add the field to init.proto and a function to this file.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import re2
 from google.protobuf import json_format
 
 from initium.v1 import init_pb2
-from initium_server.core.inventory import ROLES, InventoryTensor, Owner
+from initium_server.core.inventory import ROLES, Inventory, InventoryTensor, Owner
 from initium_server.errors import InitiumError, Violation, invalid
 
 Matcher = Callable[[InventoryTensor, Owner], bool]
@@ -61,6 +62,17 @@ def selects_buffers(selector: init_pb2.Selector) -> bool:
     """Whether the selector names the role `buffer`, and so is meant for buffers too."""
     inner = [*selector.any, *_selectors(selector.all, "")] if selector.HasField("all") else list(selector.any)
     return "buffer" in selector.role or any(map(selects_buffers, inner))
+
+
+def unknown_class(selector: init_pb2.Selector, inventory: Inventory) -> str:
+    """What to say of a class name in `module` that no owner has; empty if there is none."""
+    known = sorted({name for tensor in inventory.tensors for owner in tensor.owners for name in owner.classes})
+    for name in selector.module:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return f"no module of this architecture has the class {name!r}{hint}"
+    return ""
 
 
 def _conjunction(parts: Sequence[Matcher]) -> Matcher:
@@ -185,11 +197,25 @@ def _selectors(items: Any, path: str) -> list[init_pb2.Selector]:
     selectors = []
     values: Any = json_format.MessageToDict(items)
     for i, item in enumerate(values):
+        _check_keys(item, f"{path}[{i}]")
         try:
             selectors.append(json_format.ParseDict(item, init_pb2.Selector()))
         except (json_format.ParseError, TypeError, AttributeError) as error:
             raise invalid(f"{path}[{i}]", f"not a selector: {error}") from None
     return selectors
+
+
+def _check_keys(item: Any, path: str) -> None:
+    """Strictness that json_format lacks: the schema's own names only, and no empty list."""
+    known = init_pb2.Selector.DESCRIPTOR.fields_by_name
+    for key, value in item.items() if isinstance(item, dict) else ():
+        if key not in known:
+            raise invalid(f"{path}.{key}", f"unknown key; the keys of a selector are {', '.join(known)}")
+        if value == [] and key != "all":
+            raise invalid(f"{path}.{key}", "an empty list matches nothing; leave the key out")
+        if key in ("any", "not"):
+            for i, inner in enumerate(value) if key == "any" else [(None, value)]:
+                _check_keys(inner, f"{path}.{key}" if i is None else f"{path}.{key}[{i}]")
 
 
 # --- patterns ----------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from grpc_status import rpc_status
 
 from initium_server.errors import InitiumError
 
+StreamHandler = Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]
+
 DOMAIN = "initium"
 MAX_VIOLATIONS = 20
 MAX_DETAIL_BYTES = 6 << 10
@@ -83,9 +85,7 @@ def unary(handler: Callable[[bytes, grpc.ServicerContext], bytes]) -> Callable[[
     return handle
 
 
-def stream(
-    handler: Callable[[bytes, grpc.ServicerContext], Iterator[bytes]],
-) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
+def stream(handler: StreamHandler) -> StreamHandler:
     """A streaming handler whose errors become statuses."""
 
     def handle(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:

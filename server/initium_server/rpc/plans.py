@@ -22,6 +22,8 @@ from initium_server.errors import InitiumError, invalid
 
 Cancelled = Callable[[], bool]
 
+HELD_COST = 12
+"""Memory of a held plan with its checkpoint, in multiples of its message (measured)."""
 MAX_RECIPES = 1024
 """Recipes whose plans are remembered, as long as those are held."""
 
@@ -53,6 +55,7 @@ class Plans:
         self._recipes: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
         self._room = cache_bytes
+        self._optimizers: list[str] = []
 
     def get(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> Held:
         """The plan that `source` names. Raises InitiumError."""
@@ -74,7 +77,12 @@ class Plans:
         )
 
     def optimizers(self, cancelled: Cancelled) -> list[str]:
-        """The torch.optim classes that group policies may name."""
+        """The torch.optim classes that group policies may name. Asked once: they do not change."""
+        if not self._optimizers:
+            self._optimizers = self._ask_optimizers(cancelled)
+        return self._optimizers
+
+    def _ask_optimizers(self, cancelled: Cancelled) -> list[str]:
         return self._pool.run(jobs.optimizers, b"", cancelled, jobs.load_for_optimizers).decode().split()
 
     def _by_digest(self, digest: str) -> Held:
@@ -115,7 +123,8 @@ class Plans:
         with self._lock:
             if known := self._held.get(plan.plan_digest):
                 return known
-        held = Held(plan, None if plan.generator == TORCH else VirtualCheckpoint(plan), size)
+        checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan)
+        held = Held(plan, checkpoint, size * HELD_COST)
         with self._lock:
             self._held[plan.plan_digest] = held
             self._trim()
@@ -127,7 +136,7 @@ class Plans:
 
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
-        job = partial(jobs.run_torch, directory, self._device, self._threads)
+        job = partial(jobs.run_torch, self._limits, directory, self._device, self._threads)
         self._torch_pool.run(job, plan.SerializeToString(), cancelled, jobs.load_for_torch)
         return StoredCheckpoint(plan, Path(directory))
 

@@ -19,7 +19,8 @@ from initium_server.rpc.plans import Plans
 from initium_server.rpc.service import SERVICE, Service
 from initium_server.rpc.stream import Streamer
 
-HANDLER_THREADS = 64
+SPARE_THREADS = 16
+"""Threads beyond those that streams may hold, so that health checks and short calls are always answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Settings:
     device: str = "cpu"
     threads: int = 1
     build_workers: int = 2
+    streams: int = 64
+    """Streams that are served at once; more are refused with BUSY."""
     warm: bool = True
     """Load libraries and kernels before listening, not when the first request needs them."""
     limits: Limits = field(default_factory=Limits)
@@ -47,15 +50,20 @@ class Server:
         self._pool = BuildPool(limits.build_seconds, limits.build_bytes, settings.build_workers, preload=preload)
         # Real models of generator `torch` take memory and time of their own, one after another.
         self._torch_pool = BuildPool(limits.torch_seconds, limits.torch_bytes, workers=1, preload=preload)
+        self._streamer = Streamer(settings.threads, settings.digest)
+        plans = Plans(self._pool, self._torch_pool, limits, settings.device, settings.threads)
         if settings.warm:
             law.warm()
             self._pool.warm()
+            plans.optimizers(lambda: False)
         else:
             threading.Thread(target=law.warm, daemon=True).start()
-        self._streamer = Streamer(settings.threads, settings.digest)
-        plans = Plans(self._pool, self._torch_pool, limits, settings.device, settings.threads)
-        service = Service(plans, self._streamer, limits, settings.device, settings.threads)
-        self._server = grpc.server(ThreadPoolExecutor(HANDLER_THREADS, "rpc"), options=_options(limits))
+        service = Service(plans, self._streamer, limits, settings.device, settings.threads, settings.streams)
+        handlers = settings.streams + SPARE_THREADS
+        # Calls beyond twice the threads are refused by gRPC itself, before their messages are queued in memory.
+        self._server = grpc.server(
+            ThreadPoolExecutor(handlers, "rpc"), options=_options(limits), maximum_concurrent_rpcs=2 * handlers
+        )
         self._server.add_generic_rpc_handlers((service.handler(),))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

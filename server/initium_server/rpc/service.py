@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
@@ -52,22 +53,40 @@ def decode(kind: type[M], data: bytes) -> M:
 class Service:
     """The four methods of `initium.v1.InitiumService`."""
 
-    def __init__(self, plans: Plans, streamer: Streamer, limits: Limits, device: str, threads: int) -> None:
+    def __init__(
+        self, plans: Plans, streamer: Streamer, limits: Limits, device: str, threads: int, streams: int
+    ) -> None:
         self._plans, self._streamer, self._limits = plans, streamer, limits
+        self._streams, self._slots = streams, threading.BoundedSemaphore(streams)
         self._device, self._threads = device, threads
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
         methods = {
             "Resolve": grpc.unary_unary_rpc_method_handler(errors.unary(self.resolve)),
-            "Generate": grpc.unary_stream_rpc_method_handler(errors.stream(self.generate)),
-            "Read": grpc.unary_stream_rpc_method_handler(errors.stream(self.read)),
+            "Generate": grpc.unary_stream_rpc_method_handler(errors.stream(self._bounded(self.generate))),
+            "Read": grpc.unary_stream_rpc_method_handler(errors.stream(self._bounded(self.read))),
             "GetCapabilities": grpc.unary_unary_rpc_method_handler(errors.unary(self.get_capabilities)),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
+    def _bounded(self, handler: errors.StreamHandler) -> errors.StreamHandler:
+        """A streaming handler of which so many run at once: slow readers must not hold every thread."""
+
+        def handle(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+            if not self._slots.acquire(blocking=False):
+                raise InitiumError("BUSY", f"{self._streams} streams are running; try again, or ask another server")
+            try:
+                yield from handler(data, context)
+            finally:
+                self._slots.release()
+
+        return handle
+
     def resolve(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         request = decode(service_pb2.ResolveRequest, data)
+        if request.view not in service_pb2.ResolveView.values():
+            raise invalid("view", f"unknown view {request.view}", "INVALID_REQUEST")
         if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
             if not request.source.HasField("recipe"):
                 raise invalid("source", "an inventory needs a recipe", "INVALID_REQUEST")
@@ -99,7 +118,7 @@ class Service:
         with_tensors: bool,
         trailer: service_pb2.GenerateTrailer,
     ) -> Iterator[bytes]:
-        files = FileDigests(checkpoint)
+        files = FileDigests(checkpoint, start)
         tensors = TensorDigests(held.plan) if with_tensors else None
         for framed in self._streamer.stream(checkpoint, _pieces(checkpoint, start), chunk_frame):
             files.add(framed)
@@ -150,6 +169,7 @@ class Service:
                 leaf_bytes=LEAF,
                 elements=limits.elements,
                 literal_bytes=limits.literal_bytes,
+                tensors=limits.tensors,
                 build_seconds=limits.build_seconds,
                 build_bytes=limits.build_bytes,
                 module_depth=tree.MAX_DEPTH,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from initium.digests import LEAF, file_digest, leaf_digest
+from initium.digests import LEAF, file_root, leaf_digest
 from initium.v1 import plan_pb2
 from initium_server.core.checkpoint import Bytes, Checkpoint
 from initium_server.rpc.framing import Framer
@@ -97,24 +97,19 @@ class Streamer:
 class FileDigests:
     """Digests of the files that a stream carries from first byte to last."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, start: Leaf) -> None:
         self._files = checkpoint.files
-        self._leaves: dict[int, list[bytes]] = {i: [] for i, file in enumerate(self._files) if file.size == 0}
+        whole = range(start.file + (start.offset > 0), len(self._files))
+        self._roots = {i: file_root(self._files[i].size) for i in whole}
 
     def add(self, framed: Framed) -> None:
         """Takes the next leaf of the stream."""
-        leaf = framed.leaf
-        if leaf.offset == 0:
-            self._leaves[leaf.file] = []
-        if leaf.file in self._leaves:
-            self._leaves[leaf.file].append(framed.digest)
+        if root := self._roots.get(framed.leaf.file):
+            root.update(framed.digest)
 
     def result(self) -> list[tuple[str, int, str]]:
         """(name, size, digest) of every whole file."""
-        return [
-            (self._files[i].name, self._files[i].size, file_digest(self._files[i].size, digests))
-            for i, digests in sorted(self._leaves.items())
-        ]
+        return [(self._files[i].name, self._files[i].size, root.hexdigest()) for i, root in self._roots.items()]
 
 
 class TensorDigests:

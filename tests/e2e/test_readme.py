@@ -1,0 +1,58 @@
+"""What README.md shows, run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.servers import QUIET, ServerProcess
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+ADDRESS = "127.0.0.1:7070"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("initium ")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_readme_as_it_stands(tcp_server: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / "client").symlink_to(ROOT / "client")
+    shown = commands()
+    assert [words[1] for words in shown] == ["inventory", "plan", "generate", "verify", "generate"]
+    for words in shown:
+        run([sys.executable, "-m", "initium.cli", *words[1:]], tcp_server, tmp_path)
+    recipe, client, training = *blocks("yaml"), *blocks("python")
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    run([sys.executable, "-m", "initium.cli", "plan", "recipe.yaml"], tcp_server, tmp_path)
+    run([sys.executable, "-c", client], tcp_server, tmp_path)
+    before = "import initium, safetensors.torch, torch, torchvision\nmodel = torchvision.models.resnet50()\n"
+    run([sys.executable, "-c", before + training], tcp_server, tmp_path)
+    first, second = (tmp_path / "out" / name / "model.safetensors" for name in ("resnet50", "resnet50-again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def run(command: list[str], server: ServerProcess, directory: Path) -> None:
+    command = [word.replace(ADDRESS, server.address) for word in command]
+    done = subprocess.run(command, capture_output=True, text=True, env=QUIET, cwd=directory)
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_demo_leaves_the_names_of_the_readme_free() -> None:
+    if not os.environ.get("PATH"):
+        pytest.skip("no make")
+    done = subprocess.run(["make", "-n", "demo"], capture_output=True, text=True, cwd=ROOT, check=True)
+    written = set(re.findall(r"\bout/\S+", done.stdout))
+    assert written == {"out/demo"}
+    assert not written & {word for words in commands() for word in words}
