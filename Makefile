@@ -6,8 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 PROTOS := $(wildcard proto/initium/v1/*.proto)
-# The contract is compared with the last release, or with the last commit before there is one.
-AGAINST ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),HEAD)
+# The contract is compared with the last release; before there is one, with the commit before this one (if it is here).
+AGAINST ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),$(shell git rev-parse --verify -q HEAD~1),HEAD)
 
 .PHONY: help install demo test check bench serve prove format generate
 
@@ -22,8 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/initium generate client/examples/resnet50.yaml -o out/resnet50 --force
-	$(BIN)/python client/examples/load_resnet50.py out/resnet50
+	$(BIN)/initium generate client/examples/resnet50.yaml -o out/demo --force
+	$(BIN)/python client/examples/load_resnet50.py out/demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest tests

@@ -31,7 +31,7 @@ def canonical_json(plan: Plan) -> bytes:
 
 
 def digests(plan: Plan) -> tuple[str, str]:
-    """(plan_digest, weights_key): lower-case hex SHA-256 of the canonical forms of all, and of what determines bytes."""
+    """(plan_digest, weights_key): hex SHA-256 of the canonical forms of all, and of what determines bytes."""
     full = to_json(plan)
     body = {key: value for key, value in full.items() if key not in DIGEST_FIELDS}
     key: dict[str, Any] = _pick(full, _KEY_FIELDS)
@@ -69,7 +69,7 @@ def _canonical(body: Mapping[str, Any]) -> bytes:
 
 
 def _value(field: str, value: Any) -> bytes:
-    """Strings, booleans and ASCII keys are all that a plan has outside of `_WITH_NUMBERS`, but for maps of a stranger."""
+    """Outside of `_WITH_NUMBERS` plans have strings, booleans and ASCII keys only, unless a stranger wrote them."""
     if field not in _WITH_NUMBERS:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         if text.isascii() or not _has_exotic_keys(value):

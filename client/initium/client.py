@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from initium import stream
+from initium.errors import RequestError
 from initium.framing import Leaf
 from initium.generation import Progress, generate
 from initium.manifest import Manifest
@@ -29,6 +30,8 @@ from initium.v1.service_pb2 import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_MAX_BYTES = (1 << 64) - 1
 
 Source = RecipeLike | Plan
 """A recipe or a plan in any of their forms."""
@@ -148,8 +151,12 @@ class Client:
         """The bytes `[offset, offset + length)` of a file of `plan`, to the end without `length`. Fewer at the end.
 
         `plan` may be the digest of a plan that the server has seen.
-        Errors: FileNotFound, OutOfRange, PlanNotFound, Unsupported under generator `torch`, IntegrityError.
+        Errors: FileNotFound, OutOfRange, PlanNotFound, RequestError, IntegrityError; Unsupported under generator
+        `torch`.
         """
+        for name, value in (("offset", offset), ("length", length or 0)):
+            if not 0 <= value <= _MAX_BYTES:
+                raise RequestError(f"{name} is {value}; it must be in 0..2^64-1")
         named = plan if isinstance(plan, str) else sealed(plan)
         return b"".join(stream.read_pieces(self._rpc, named, file, offset, length))
 

@@ -17,15 +17,19 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from initium.client import Client, connect
-from initium.errors import ServerError, ServerMissing, Unavailable
+from initium.errors import InitiumError, RequestError, ServerError, ServerMissing, Unavailable
 
 START_SECONDS = 120.0
 """How long a server may take until it listens; the first start on a machine compiles."""
 STOP_SECONDS = 5.0
 """How long a server may take to end before it is killed."""
+INSTALL = "install the server extra from where initium was installed, e.g. `pip install '.[server]'` in a checkout"
+"""What to do where the server is missing."""
+_BAD_FLAGS = 2  # the server's exit code for a flag that it cannot obey
 _TAIL = 20  # lines of the server's log that an error shows
 _MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 _Take = Callable[[str | None], None]
+_ERROR = "error: "
 _LISTENING = re.compile(r"listening on (\S+)")
 
 
@@ -35,11 +39,12 @@ def local(*, device: str = "auto", threads: int | None = None, timeout: float = 
 
     `device`: as `initium serve --device`, e.g. `cpu` or `cuda:0`. `threads`: how many draw; absent: all cores.
     `timeout`: as in `connect`.
-    Errors: ServerMissing if the server is not installed; ServerError with its last words if it dies.
+    Errors: ServerMissing if the server is not installed; RequestError if it refuses `device`; ServerError with its
+    last words if it dies.
     """
     if importlib.util.find_spec("initium_server") is None:
         raise ServerMissing(
-            "a local server is not installed here: pip install 'initium[server]' "
+            f"a local server is not installed here: {INSTALL} "
             "(with [vision] or [transformers] for those libraries), or name a server to connect to"
         )
     directory = Path(_socket_directory())
@@ -139,11 +144,14 @@ class _Server:
             raise self._died()
         return address
 
-    def _died(self) -> ServerError:
+    def _died(self) -> InitiumError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
         for reader in self._readers:
             reader.join(STOP_SECONDS)
+        refusals = [line.removeprefix(_ERROR) for line in self._log if line.startswith(_ERROR)]
+        if refusals and not self.address and self._process.returncode == _BAD_FLAGS:
+            return RequestError(refusals[-1])
         return ServerError(f"the local server ended with exit code {self._process.returncode}{self._tail()}")
 
     def _tail(self) -> str:

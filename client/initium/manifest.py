@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct
 from initium.canonical import to_json
 from initium.errors import ManifestError, PlanError, Violation
 from initium.files import replace_file
-from initium.plans import MANIFEST, check_digests
+from initium.plans import MANIFEST, check_digests, check_files
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Plan, PlannedTensor
 
@@ -113,10 +113,28 @@ def _checked(proto: manifest_pb2.Manifest, file: Path) -> manifest_pb2.Manifest:
             f"({MANIFEST_VERSION}); upgrade initium"
         )
     try:
+        check_files(proto.plan)
         check_digests(proto.plan)
     except PlanError as error:
         raise ManifestError(f"{file}: {error.message}", error.reason) from None
+    violations = list(_unproven(proto))
+    if violations:
+        raise ManifestError(f"{file} proves nothing; generate the checkpoint again", violations=violations)
     return proto
+
+
+def _unproven(proto: manifest_pb2.Manifest) -> Iterator[Violation]:
+    """What a manifest must have for its digests to say anything."""
+    for name in ("plan_version", "plan_digest", "weights_key"):
+        if not getattr(proto.plan, name):
+            yield Violation(f"plan.{name}", "is missing")
+    listed = [(file.name, file.size) for file in proto.files]
+    planned = [(file.name, file.size) for file in proto.plan.files]
+    for have, want in zip(listed, planned, strict=False):
+        if have != want:
+            yield Violation(have[0], f"listed as {have[0]} of {have[1]} bytes, but the plan has {want[0]} of {want[1]}")
+    if len(listed) != len(planned):
+        yield Violation("files", f"the manifest lists {len(listed)} files, its plan {len(planned)}")
 
 
 def _options(options: Struct) -> Iterator[tuple[str, Any]]:
@@ -140,7 +158,7 @@ class _Match:
         self._violations: list[Violation] = []
         self._wanted = {tensor.name: tensor for tensor in plan.tensors if tensor.kind != "buffer"}
         self._names = dict(_all_names(self._wanted.values()))
-        for name, parameter in named_parameters:
+        for name, parameter in _pairs(named_parameters):
             self._add(name, parameter)
         self._finish()
 
@@ -170,6 +188,13 @@ class _Match:
                 self._violations.append(Violation(name, "is in the manifest but not in the model"))
         if self._violations:
             raise ManifestError("the model's parameters are not those of the manifest", violations=self._violations)
+
+
+def _pairs(named_parameters: Any) -> Iterator[tuple[str, Parameter]]:
+    for item in named_parameters if isinstance(named_parameters, Iterable) else [None]:
+        if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
+            raise ManifestError("these are not pairs of name and parameter; pass model.named_parameters()")
+        yield item[0], item[1]
 
 
 def _all_names(tensors: Iterable[PlannedTensor]) -> Iterator[tuple[str, PlannedTensor]]:

@@ -10,6 +10,7 @@ Records are appended in the order in which leaves were written; a torn last one 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -26,6 +27,7 @@ from initium.v1.plan_pb2 import Plan
 
 SIDECAR = "initium.partial"
 RECORD = struct.Struct("<IQ32s")
+_BLOCK = 512  # unit of st_blocks, whatever the file system's own
 _HARMLESS = frozenset(("lost+found",))  # every fresh volume has one
 
 
@@ -43,13 +45,15 @@ class PartialDirectory:
         self.plan = plan
         self.digests = [bytearray(32 * leaf_count(file.size)) for file in plan.files]
         """Per file, the digests of its leaves; zeros where a leaf is missing."""
+        self._made = not path.exists()
         with output_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         self._sidecar = self._open_sidecar(force)
         try:
             self._claim(force)
+            self._used = bool(self._records()) or any(map(os.path.lexists, self._partials()))
         except BaseException:
-            self.close()
+            os.close(self._sidecar)
             raise
 
     def __enter__(self) -> PartialDirectory:
@@ -59,7 +63,9 @@ class PartialDirectory:
         self.close()
 
     def close(self) -> None:
-        """Gives up the claim. What was written stays for the next run."""
+        """Gives up the claim. What was written stays for the next run; where nothing was, no trace stays."""
+        if not self._used:
+            self._vanish()
         os.close(self._sidecar)
 
     def partial(self, file: int) -> Path:
@@ -72,6 +78,7 @@ class PartialDirectory:
 
     def record(self, file: int, leaf: int, digest: bytes) -> None:
         """Notes that a leaf is written. Threads may call this for different leaves."""
+        self._used = True
         self.digests[file][32 * leaf : 32 * leaf + 32] = digest
         with output_errors(self.path / SIDECAR):
             os.write(self._sidecar, RECORD.pack(file, leaf, digest))
@@ -92,14 +99,20 @@ class PartialDirectory:
 
     def check_space(self, start: Place) -> None:
         """OutputError if the rest of the files does not fit on the disk."""
-        done = sum(file.size for file in self.plan.files[: start[0]]) + start[1]
-        needed = total_bytes(self.plan) - done
+        needed = total_bytes(self.plan) - sum(self._present(file, start) for file in range(len(self.plan.files)))
         stat = os.statvfs(self.path)
         free = stat.f_bavail * stat.f_frsize
         if needed > free:
             raise OutputError(
                 f"{self.path}: {needed} bytes are needed, {free} are free; free some or choose another disk"
             )
+
+    def _present(self, file: int, start: Place) -> int:
+        """Bytes of a file that need no more space: those before `start`, and those an earlier run reserved."""
+        valid = self.plan.files[file].size if file < start[0] else start[1] if file == start[0] else 0
+        path = self.partial(file)
+        reserved = path.lstat().st_blocks * _BLOCK if os.path.lexists(path) else 0
+        return max(valid, min(reserved, self.plan.files[file].size))
 
     def commit(self, manifest: bytes) -> None:
         """Gives every file its final name, the manifest last. All partial files must be complete.
@@ -125,6 +138,8 @@ class PartialDirectory:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(handle).st_nlink:
+                raise OSError("its owner has removed it before we had the lock")
         except OSError:
             os.close(handle)
             raise OutputError(
@@ -146,6 +161,17 @@ class PartialDirectory:
                 "choose another directory, or replace it with --force (force=True)"
             )
         self._start_over(header)
+
+    def _partials(self) -> list[Path]:
+        return [self.partial(file) for file in range(len(self.plan.files))]
+
+    def _vanish(self) -> None:
+        """Removes what this run made, so that a refused request does not claim the directory for its plan."""
+        with contextlib.suppress(OSError):  # e.g. somebody else has put something there
+            for path in (*self._partials(), self.path / SIDECAR):
+                path.unlink(missing_ok=True)
+            if self._made:
+                self.path.rmdir()
 
     def _own_names(self) -> frozenset[str]:
         names = {file.name for file in self.plan.files}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from google.protobuf import json_format
 from initium import canonical, yaml12
 from initium.errors import PlanError, RecipeError
 from initium.files import PARTIAL, replace_file
+from initium.strict import MAX_VIOLATIONS, unknown_keys
 from initium.v1.plan_pb2 import Plan, PlannedTensor
 
 PLAN_VERSION = 1
@@ -18,25 +20,39 @@ PLAN_VERSION = 1
 
 MANIFEST = "manifest.json"
 
+_SCHEMA: Any = Plan.DESCRIPTOR
 
-def plan_from_data(data: Mapping[str, Any]) -> Plan:
-    """The plan of its JSON mapping, with its digests checked.
+
+def plan_from_data(data: Mapping[str, Any], file: Path | None = None) -> Plan:
+    """The plan of its JSON mapping, with its digests checked. Errors name `file`, where it came from.
 
     Errors: PlanError if it is newer than this client, not a plan, or does not have its digests.
     """
+    try:
+        return _parse(data)
+    except PlanError as error:
+        if file is None:
+            raise
+        raise PlanError(f"{file}: {error.message}", error.reason, error.violations) from None
+
+
+def _parse(data: Mapping[str, Any]) -> Plan:
     version = data.get("plan_version")
     if isinstance(version, int) and version > PLAN_VERSION:
         raise PlanError(f"plan_version {version} is newer than this client reads ({PLAN_VERSION}); upgrade initium")
     try:
         plan = json_format.ParseDict(dict(data), Plan())
     except (json_format.ParseError, ValueError) as error:
-        raise PlanError(f"not a plan: {error}", "INVALID_PLAN") from None
+        unknown = list(islice(unknown_keys(_SCHEMA, data), MAX_VIOLATIONS))
+        text = "not a plan of this client's version" if unknown else f"not a plan: {error}"
+        raise PlanError(text, "INVALID_PLAN", unknown) from None
     check_digests(plan)
     return plan
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path | str) -> Plan:
     """The plan of a file that `write_plan` wrote. Errors: as `plan_from_data`."""
+    path = Path(path)
     try:
         data = yaml12.load(path.read_text("utf-8"))
     except (RecipeError, UnicodeDecodeError) as error:
@@ -45,12 +61,12 @@ def read_plan(path: Path) -> Plan:
         raise PlanError(f"cannot read {path}: {error.strerror}") from None
     if not isinstance(data, Mapping) or "plan_version" not in data:
         raise PlanError(f"{path} is not a plan: it has no plan_version")
-    return plan_from_data(data)
+    return plan_from_data(data, path)
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(plan: Plan, path: Path | str) -> None:
     """Writes the canonical form of `plan` with both digests. Errors: OutputError."""
-    replace_file(path, canonical.canonical_json(sealed(plan)))
+    replace_file(Path(path), canonical.canonical_json(sealed(plan)))
 
 
 def check_digests(plan: Plan) -> None:

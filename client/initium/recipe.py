@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from initium.v1.recipe_pb2 import Recipe
 RecipeLike = Mapping[str, Any] | Path | str | Recipe
 """A recipe as plain data, the path of its file, its YAML or JSON text, or as a message."""
 
+_SUFFIXES = (".yaml", ".yml", ".json")
+
 _SCHEMA: Any = Recipe.DESCRIPTOR
 
 MAX_SEED = (1 << 64) - 1
@@ -30,7 +33,7 @@ _SEED_MISSING = (
 def load_recipe(source: RecipeLike, *, seed: int | None = None, require_seed: bool = True) -> Recipe:
     """The recipe that `source` holds, read strictly.
 
-    `seed` replaces the recipe's own. A `str` is text; for a file pass a `pathlib.Path`.
+    `seed` replaces the recipe's own. A `str` of one line that names a file is its path; any other is text.
     Errors: RecipeError with the path of every field at fault.
     """
     loaded = load(source, seed=seed, require_seed=require_seed)
@@ -48,16 +51,28 @@ def load(source: RecipeLike | Plan, *, seed: int | None = None, require_seed: bo
         return _check_plan_seed(source, seed)
     if isinstance(source, Recipe):
         return _finish(source, seed, require_seed)
-    data = read_data(source)
+    file = _file_of(source)
+    data = _read_text(source) if file is None else _read_file(file)
     if isinstance(data, Mapping) and "plan_version" in data:
-        return _check_plan_seed(plan_from_data(data), seed)
+        return _check_plan_seed(plan_from_data(data, file), seed)
     return _from_data(data, seed, require_seed)
 
 
-def read_data(source: Mapping[str, Any] | Path | str) -> Any:
-    """The plain data of a file or text. Errors: RecipeError with the file's name and `line:column`."""
-    if isinstance(source, Path):
-        return _read_file(source)
+def _file_of(source: Any) -> Path | None:
+    """The file that `source` is, or names: text of one line, if it exists or looks like a recipe's name."""
+    if isinstance(source, str) and "\n" not in source and (os.path.isfile(source) or _is_file_name(source)):
+        return Path(source)
+    return source if isinstance(source, Path) else None
+
+
+def _is_file_name(text: str) -> bool:
+    try:
+        return text.endswith(_SUFFIXES) and isinstance(yaml12.load(text), str)
+    except RecipeError:
+        return False
+
+
+def _read_text(source: Any) -> Any:
     if isinstance(source, str):
         return yaml12.load(source)
     if not isinstance(source, Mapping):
@@ -80,7 +95,7 @@ def _read_file(path: Path) -> Any:
 
 def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
     if isinstance(data, str):
-        raise RecipeError(f"a recipe is a mapping, not the text {data[:60]!r}; for a file pass pathlib.Path(...)")
+        raise RecipeError(f"a recipe is a mapping, not the text {data[:60]!r}, which is no file's name either")
     if not isinstance(data, Mapping):
         raise RecipeError(f"a recipe is a mapping, not {kind_of(data)}")
     if seed is not None:

@@ -47,7 +47,7 @@ def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> g
 
     Errors: RequestError if it is no address.
     """
-    if not address or any(letter.isspace() for letter in address):
+    if not isinstance(address, str) or not address or any(letter.isspace() for letter in address):
         raise RequestError(f"{address!r} is no address; write host:port or unix:/path")
     if address.startswith(("http://", "https://")):
         host = address.partition("//")[2].rstrip("/")
@@ -137,7 +137,8 @@ class Rpc:
     def _mapped(self, error: grpc.RpcError) -> Exception:
         result = from_rpc(error)
         if isinstance(result, Unavailable) and not result.reason:
-            result.message = f"no answer from {self.address}: {result.message}"
+            # gRPC tells the way to the cause too: "failed to connect to all addresses; last error: ...: the cause".
+            result.message = f"no answer from {self.address}: {result.message.rpartition(': ')[2]}"
         return result
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -71,7 +71,7 @@ class Walk:
     def _field(self, schema: Descriptor, key: Any, path: str) -> FieldDescriptor | None:
         field = schema.fields_by_name.get(key) if isinstance(key, str) else None
         if field is None:
-            self.report(join(path, str(key)), f"unknown key; {_advice(schema, str(key))}")
+            self.report(join(path, str(key)), _unknown(schema, str(key)))
         return field
 
     def _check_oneofs(self, schema: Descriptor, data: Mapping[str, Any], path: str) -> None:
@@ -103,7 +103,8 @@ class Walk:
         if not isinstance(value, (list, tuple)):
             return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
         if not value:
-            remedy = "remove the key for a scalar" if field.name == "shape" else "remove the key"
+            scalar = field.name == "shape" and field.message_type is None
+            remedy = "remove the key for a scalar" if scalar else "remove the key"
             return self.report(path, f"is an empty list; {remedy}")
         return [self._single(field, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
 
@@ -120,7 +121,7 @@ class Walk:
             return self.report(path, f"must be a mapping, not {kind_of(value)}")
         if name == "google.protobuf.ListValue" and not isinstance(value, (list, tuple)):
             return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
-        if name.startswith("google.protobuf."):
+        if _is_well_known(field):
             return self._json(value, path, depth)
         return self.message(_message_type(field), value, path, depth)
 
@@ -191,6 +192,23 @@ _SCALARS: Mapping[int, Callable[[Walk, FieldDescriptor, Any, str], Any]] = {
 }
 
 
+def unknown_keys(schema: Descriptor, data: Mapping[str, Any], path: str = "") -> Iterator[Violation]:
+    """The keys of `data` that messages of `schema` do not have, each with its path."""
+    for key, value in data.items():
+        field = schema.fields_by_name.get(key)
+        if field is None:
+            yield Violation(join(path, key), _unknown(schema, key))
+        elif field.message_type is not None and not _is_map(field) and not _is_well_known(field):
+            for place, item in _children(join(path, key), value):
+                yield from unknown_keys(_message_type(field), item, place)
+
+
+def _children(path: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The mappings that `value` is or holds, with their paths."""
+    items = [(f"{path}[{i}]", item) for i, item in enumerate(value)] if isinstance(value, list) else [(path, value)]
+    return ((place, item) for place, item in items if isinstance(item, Mapping))
+
+
 def join(path: str, key: str) -> str:
     """The path of `key` in the mapping at `path`."""
     return f"{path}.{key}" if path else key
@@ -211,6 +229,10 @@ def kind_of(value: Any) -> str:
     return "a list" if isinstance(value, (list, tuple)) else f"a Python {type(value).__name__}"
 
 
+def _unknown(schema: Descriptor, key: str) -> str:
+    return f"unknown key; {_advice(schema, key)}"
+
+
 def _advice(schema: Descriptor, key: str) -> str:
     for field in schema.fields:
         if field.json_name == key or field.camelcase_name == key:
@@ -229,6 +251,10 @@ def _message_type(field: FieldDescriptor) -> Descriptor:
 
 def _is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _is_well_known(field: FieldDescriptor) -> bool:
+    return _message_type(field).full_name.startswith("google.protobuf.")
 
 
 def _is_plain_message(field: FieldDescriptor) -> bool:

@@ -31,7 +31,7 @@ def verify(directory: Path | str, progress: Progress | None = None) -> Manifest:
     path = Path(directory)
     manifest = Manifest.load(path)
     report = _Report(sum(file.size for file in manifest.proto.files), progress)
-    violations = list(_against_plan(manifest))
+    violations = []
     for index, file in enumerate(manifest.proto.files):
         difference = _check_file(path / file.name, file, report)
         if difference:
@@ -43,7 +43,7 @@ def verify(directory: Path | str, progress: Progress | None = None) -> Manifest:
 
 
 def redraw(directory: Path | str, client: Client, progress: Progress | None = None) -> Manifest:
-    """Draws a checkpoint again from its plan and compares every byte.
+    """Draws a checkpoint again from its plan and compares every byte, and the manifest's digests.
 
     Returns the manifest. Errors: ManifestError; InitiumError of the client; VerifyError with the first byte that
     differs: its file, offset, tensor and element.
@@ -52,11 +52,22 @@ def redraw(directory: Path | str, client: Client, progress: Progress | None = No
     manifest = Manifest.load(path)
     report = _Report(sum(file.size for file in manifest.plan.files), progress)
     _check_sizes(path, manifest.plan)
+    digests: list[list[bytes]] = [[] for _ in manifest.plan.files]
     with _Files(path, manifest.plan) as files:
         for leaf in client.leaves(manifest.plan):
             _compare(files, manifest.plan, leaf)
+            digests[leaf.file].append(leaf.digest)
             report.add(len(leaf.data))
+    _check_digests(path, manifest, digests)
     return manifest
+
+
+def _check_digests(path: Path, manifest: Manifest, leaves: list[list[bytes]]) -> None:
+    """The files are right here; the manifest has to say so."""
+    for file, own in zip(manifest.proto.files, leaves, strict=True):
+        found = file_digest(file.size, own)
+        if found != file.digest:
+            raise _differs(path, file.name, f"is right and has digest {found}, but the manifest says {file.digest}")
 
 
 class _Report:
@@ -69,20 +80,8 @@ class _Report:
             self._progress(self._done, self._total)
 
 
-def _against_plan(manifest: Manifest) -> Iterator[Violation]:
-    listed = [(file.name, file.size) for file in manifest.proto.files]
-    planned = [(file.name, file.size) for file in manifest.plan.files]
-    for have, want in zip(listed, planned, strict=False):
-        if have != want:
-            yield Violation(have[0], f"listed as {have[0]} of {have[1]} bytes, but the plan has {want[0]} of {want[1]}")
-    if len(listed) != len(planned):
-        yield Violation("", f"the manifest lists {len(listed)} files, its plan {len(planned)}")
-
-
 def _check_file(path: Path, file: FileDigest, report: _Report) -> str:
     """What is wrong with a file; empty if nothing is."""
-    if path.name != file.name:
-        return "is not a plain file name"
     try:
         size = path.stat().st_size
         if size != file.size:

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.prove
 FULL: dict[str, tuple[str, str, dict[str, Any]]] = {
     "resnet50": ("torchvision", "resnet50", {}),
     "vit base": ("timm", "vit_base_patch16_224", {}),
-    # Not ViT-L: timm's own truncated normal maps a uniform draw of exactly -1, one in 2^24, to its bound at 100 standard
-    # deviations, and 300 million draws hold enough of those to move the deviation of a tensor by more than chance.
+    # Not ViT-L: timm's own truncated normal maps a uniform draw of exactly -1, one in 2^24, to its bound at 100
+    # standard deviations, and 300 million draws hold enough of those to move a tensor's deviation beyond chance.
     "gpt2": ("transformers", "AutoModelForCausalLM", {"model_type": "gpt2"}),
 }
 

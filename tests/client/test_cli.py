@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +21,12 @@ import pytest
 import initium
 from initium import cli, embedded
 from initium.cli import words
+from initium.cli.progress import progress
 from initium.cli.table import table
+from initium.digests import LEAF
+from initium.v1 import service_pb2 as pb
 from initium.v1.plan_pb2 import ConstantFill, Fill, NormalFill, Part, PartsFill, UniformFill
-from tests.client.conftest import RECIPE
+from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error
 
 
@@ -96,9 +105,17 @@ def test_seed_replaces_the_recipes(server: FakeServer, recipe: str) -> None:
     assert server.requests[-1].source.recipe.seed == 16
 
 
-def test_stdin(server: FakeServer, monkeypatch: Any) -> None:
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(json.dumps(RECIPE).encode())))
-    assert run("plan", "-", "--server", server.address) == 0
+def test_stdin(server: FakeServer, recipe: str, monkeypatch: Any) -> None:
+    for text, code in ((json.dumps(RECIPE), 0), (recipe, 2)):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text.encode())))
+        assert run("plan", "-", "--server", server.address) == code
+
+
+def test_the_plan_to_stdout(server: FakeServer, recipe: str, tmp_path: Path, capsys: Any) -> None:
+    assert run("plan", recipe, "-o", "-", "--server", server.address) == 0
+    out = capsys.readouterr().out
+    initium.write_plan(server.plan, tmp_path / "plan.json")
+    assert out == (tmp_path / "plan.json").read_text() + "\n"
 
 
 def test_violations_come_one_a_line(server: FakeServer, recipe: str, capsys: Any) -> None:
@@ -112,6 +129,102 @@ def test_capabilities(server: FakeServer, capsys: Any) -> None:
     assert capsys.readouterr().out == "server_version: fake\ndevice: none\n"
     assert run("capabilities", "--server", server.address, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"server_version": "fake", "device": "none"}
+
+
+def test_integers_are_numbers_in_what_only_the_command_prints(
+    server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    out = tmp_path / "out"
+    assert run("generate", recipe, "-o", str(out), "--server", server.address, "--json") == 0
+    assert [file.get("size", 0) for file in json.loads(capsys.readouterr().out)["files"]] == [*map(len, FILES.values())]
+    assert json.loads((out / "manifest.json").read_text())["files"][0]["size"] == str(len(FILES["a.safetensors"]))
+    part = Part(start=[0], stop=[8], fill=FILLS["uniform(-1, 1)"])
+    tensor = pb.InventoryTensor(name="x", shape=[3, 4], default_fill=Fill(parts=PartsFill(parts=[part])))
+    monkeypatch.setattr(initium.Client, "inventory", lambda *_: [tensor])
+    assert run("inventory", recipe, "--server", server.address, "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["shape"] == [3, 4]
+    assert told["default_fill"]["parts"]["parts"][0]["stop"] == [8]
+    answer = pb.GetCapabilitiesResponse(limits=pb.Limits(leaf_bytes=LEAF), libraries={"value": "1", "torch": "2"})
+    monkeypatch.setattr(initium.Client, "capabilities", lambda _: answer)
+    assert run("capabilities", "--server", server.address, "--json") == 0
+    expected = {"limits": {"leaf_bytes": LEAF}, "libraries": {"value": "1", "torch": "2"}}
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_a_redraw_takes_the_recorded_threads(
+    make_server: Callable[..., FakeServer], recipe: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    server, out, taken = make_server(generator="torch", environment={"threads": "3"}), str(tmp_path / "out"), []
+
+    @contextlib.contextmanager
+    def local(*, device: str, threads: int | None) -> Iterator[initium.Client]:
+        taken.append(threads)
+        with initium.connect(server.address) as client:
+            yield client
+
+    monkeypatch.setattr("initium.cli.common.local", local)
+    assert run("generate", recipe, "-o", out) == 0
+    assert run("verify", out, "--redraw") == 0
+    assert run("verify", out, "--redraw", "--threads", "2") == 0
+    assert taken == [None, 3, 2]
+
+
+def test_a_server_that_is_away_is_told_once(server: FakeServer, monkeypatch: Any, capsys: Any) -> None:
+    server.faults = Faults(unavailable=4)
+    assert run("capabilities", "--server", server.address) == 0
+    assert capsys.readouterr().err == f"no answer from {server.address}: going away; trying again\n"
+    monkeypatch.setattr("initium.rpc.FIRST_CONTACT", 0.3)
+    assert run("capabilities", "--server", "127.0.0.1:1") == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"no answer from 127.0.0.1:1: Connection refused[ (\d)]*; trying again", first)
+    assert re.fullmatch(r"error: no answer from 127.0.0.1:1: Connection refused[ (\d)]* \(gave up after 0.3 s .*", last)
+
+
+def on_a_terminal(command: list[str]) -> str:
+    """What a command writes to stderr if that is a terminal."""
+    master, slave = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=slave, env=environment)
+    os.close(slave)
+    data = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while piece := os.read(master, 4096):
+            data += piece
+    os.close(master)
+    assert process.wait(30) == 0, data
+    return data.decode()
+
+
+def test_a_bar_on_a_terminal_and_lines_elsewhere(
+    server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    command = [sys.executable, "-m", "initium.cli", "generate", recipe, "-o", str(tmp_path / "[red]x")]
+    server.faults.on_leaf = lambda _: time.sleep(0.05)
+    shown = on_a_terminal([*command, "--server", server.address])
+    assert "[red]x" in shown
+    assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown
+    assert re.search(r"5\.0/5\.0 MiB", shown)
+    assert re.search(r"\d MiB/s", shown)
+    assert not re.search(r"[kMG]B", shown)
+    monkeypatch.setattr("initium.cli.progress.LINE_SECONDS", 0.01)
+    assert run("generate", recipe, "-o", str(tmp_path / "y"), "--server", server.address) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"y: 2\.0 MiB of 5\.0 MiB \(40%\), \d+\.\d MiB/s", lines[0])
+    assert lines[-1].startswith("4 files, 5.0 MiB in ")
+
+
+def test_the_clock_of_the_rate_starts_with_the_first_bytes(monkeypatch: Any, capsys: Any) -> None:
+    told = {60.0: 1, 61.0: 2, 65.0: 11, 66.0: 12, 70.0: 12}  # MiB at a second
+    clock = iter(told)
+    monkeypatch.setattr("initium.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with progress("x") as report:
+        for mebibytes in told.values():
+            report(mebibytes << 20, 100 << 20)
+    assert capsys.readouterr().err.splitlines() == [
+        "x: 11.0 MiB of 100.0 MiB (11%), 2.0 MiB/s",
+        "x: 12.0 MiB of 100.0 MiB (12%), 204.8 KiB/s",
+    ]
 
 
 def test_a_closed_pipe_is_no_traceback(server: FakeServer, recipe: str) -> None:
@@ -144,8 +257,9 @@ def test_serve_becomes_the_server(monkeypatch: Any) -> None:
 def test_a_missing_server_is_told(monkeypatch: Any, recipe: str, capsys: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run("plan", recipe) == 2
-    assert "pip install 'initium[server]'" in capsys.readouterr().err
+    assert "install the server extra from where initium was installed, e.g. `pip" in capsys.readouterr().err
     assert run("serve") == 2
+    assert "`pip install '.[server]'` in a checkout" in capsys.readouterr().err
 
 
 def test_a_local_server_that_dies_shows_its_last_words(monkeypatch: Any) -> None:
@@ -153,6 +267,20 @@ def test_a_local_server_that_dies_shows_its_last_words(monkeypatch: Any) -> None
     monkeypatch.setattr(embedded, "_flags", lambda *_: ["--no-such-flag"])
     with pytest.raises(initium.ServerError, match=r"ended with exit code \d+; its last words:\n"), initium.local():
         raise AssertionError("it started")
+
+
+def test_a_local_server_that_refuses_its_flags_is_bad_input(
+    monkeypatch: Any, recipe: str, tmp_path: Path, capsys: Any
+) -> None:
+    fake = tmp_path / "python"
+    fake.write_text(
+        "#!/bin/sh\necho noise >&2\necho 'error: --device banana: no such device' >&2\necho noise\nexit 2\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr(sys, "executable", str(fake))
+    assert run("plan", recipe, "--device", "banana") == 2
+    assert capsys.readouterr().err == "error: --device banana: no such device\n"
 
 
 FILLS = {

@@ -18,7 +18,7 @@ import initium
 from initium.canonical import seal
 from initium.digests import LEAF
 from initium.v1 import manifest_pb2
-from initium.v1.plan_pb2 import Group, Plan, PlannedGroups, PlannedTensor
+from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor
 from tests.client.fake import FakeServer
 
 
@@ -57,8 +57,10 @@ def tied_manifest(optimizer: str = "AdamW", **first: Any) -> initium.Manifest:
         Group(name="base", options=options(**first), tensors=["embed.weight"]),
         Group(name="base", options=options(lr=0.5, weight_decay=0), tensors=["head.bias"]),
     ]
-    plan = Plan(plan_version=1, tensors=tensors, groups=PlannedGroups(optimizer=optimizer, groups=groups))
-    return initium.Manifest(manifest_pb2.Manifest(manifest_version=1, plan=seal(plan)))
+    files = [PlannedFile(name="config.json", size=2)]
+    plan = Plan(plan_version=1, tensors=tensors, files=files, groups=PlannedGroups(optimizer=optimizer, groups=groups))
+    listed = [manifest_pb2.FileDigest(name="config.json", size=2)]
+    return initium.Manifest(manifest_pb2.Manifest(manifest_version=1, plan=seal(plan), files=listed))
 
 
 def test_adamw_takes_the_groups() -> None:
@@ -121,6 +123,13 @@ def test_a_frozen_model_and_a_training_manifest_disagree() -> None:
     model.head.bias.requires_grad_(False)
     with pytest.raises(initium.ManifestError, match=r"head.bias: has requires_grad=False in the model"):
         tied_manifest(lr=1).param_groups(model.named_parameters())
+
+
+def test_what_is_no_list_of_named_parameters_is_told() -> None:
+    model = Tied()
+    for given in (model.parameters(), model.state_dict(), model, None):
+        with pytest.raises(initium.ManifestError, match=r"pass model.named_parameters\(\)"):
+            tied_manifest(lr=1).param_groups(given)  # type: ignore[arg-type]
 
 
 def test_a_manifest_without_groups_says_so() -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 
 import initium
 from initium.digests import LEAF
 from initium.partial import SIDECAR, PartialDirectory
+from initium.v1.plan_pb2 import Group, PlannedGroups
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, make_plan, rich_error
 from tests.client.test_streams import assert_complete, starts
@@ -156,6 +158,61 @@ def test_a_full_disk_is_told_before_anything_is_asked_for(
     assert not server.requests
 
 
+def test_space_that_an_earlier_run_reserved_is_not_asked_for_again(
+    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = tmp_path / "out"
+    interrupted(client, server, out, 2)
+    with (out / "a.safetensors.partial").open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, len(FILES["a.safetensors"]))
+    needed = len(FILES["b.safetensors"]) + len(FILES["config.json"])
+    real = os.statvfs(tmp_path)
+    for free, fits in ((needed - 1, False), (needed, True)):
+        nearly_full = os.statvfs_result((real[0], 1, real[2], real[3], free, *real[5:]))
+        monkeypatch.setattr(os, "statvfs", lambda path, result=nearly_full: result)
+        if fits:
+            client.generate(server.plan, out)
+        else:
+            with pytest.raises(initium.OutputError, match=f"{needed} bytes are needed, {free} are free"):
+                client.generate(server.plan, out)
+    assert_complete(out)
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_refused_request_leaves_no_trace(
+    client: initium.Client, server: FakeServer, tmp_path: Path, existing: bool
+) -> None:
+    out = tmp_path / "out"
+    if existing:
+        out.mkdir()
+    server.faults.error = rich_error(9, "LIBRARY_MISSING")
+    with pytest.raises(initium.PreconditionError):
+        client.generate(server.plan, out)
+    assert out.exists() == existing
+    assert not existing or not os.listdir(out)
+    server.faults = Faults()
+    client.generate(server.plan, out)
+    server.faults.error = rich_error(9, "LIBRARY_MISSING")
+    with pytest.raises(initium.PreconditionError):
+        client.generate(server.plan, out, force=True)
+    assert_complete(out)
+
+
+def test_a_refused_request_keeps_what_an_earlier_run_left(
+    client: initium.Client, server: FakeServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    interrupted(client, server, out, 5)
+    before = sorted(os.listdir(out))
+    server.faults.error = rich_error(9, "LIBRARY_MISSING")
+    with pytest.raises(initium.PreconditionError):
+        client.generate(server.plan, out)
+    assert sorted(os.listdir(out)) == before
+    server.faults = Faults()
+    client.generate(server.plan, out)
+    assert starts(server)[-1] == (1, LEAF)
+
+
 def test_a_disk_that_fills_up_keeps_what_is_there(
     client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -260,6 +317,40 @@ def test_redraw_names_the_first_byte(client: initium.Client, tmp_path: Path) -> 
     (out / "a.safetensors").write_bytes(data)
     with pytest.raises(initium.VerifyError, match=f"a.safetensors: differs first at byte {2 * LEAF + 5}"):
         initium.redraw(out, client)
+
+
+def without_digests(data: dict[str, Any]) -> None:
+    del data["plan"]["plan_digest"], data["plan"]["weights_key"]
+    data["plan"]["groups"]["groups"][0]["options"]["lr"] = 9
+
+
+UNPROVEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "bare": (lambda data: (data.pop("plan"), data.pop("files")), "has no files"),
+    "no digests": (without_digests, "proves nothing[\\s\\S]*plan.plan_digest: is missing\n  plan.weights_key: is"),
+    "no version": (lambda data: data["plan"].pop("plan_version"), "changed after it was written"),
+    "no files": (lambda data: data.update(files=[]), "files: the manifest lists 0 files, its plan 4"),
+    "other order": (lambda data: data["files"].reverse(), "config.json: listed as config.json of 2 bytes, but the"),
+    "other size": (lambda data: data["files"][0].update(size="1"), "a.safetensors: listed as a.safetensors of 1 bytes"),
+    "other digest": (lambda data: data["files"][1].update(digest="0" * 64), "b.safetensors: .* manifest says 0000"),
+}
+
+
+@pytest.mark.parametrize("name", UNPROVEN)
+def test_a_manifest_that_proves_nothing_passes_no_check(
+    make_server: Callable[..., FakeServer], tmp_path: Path, name: str
+) -> None:
+    out, (change, message) = tmp_path / "out", UNPROVEN[name]
+    options = Struct()
+    options.update({"lr": 0.1})
+    groups = PlannedGroups(optimizer="SGD", groups=[Group(name="base", options=options)])
+    with initium.connect(make_server(groups=groups).address) as client:
+        client.generate(RECIPE, out)
+        data = json.loads((out / "manifest.json").read_text())
+        change(data)
+        (out / "manifest.json").write_text(json.dumps(data))
+        for check in (initium.verify, lambda path: initium.redraw(path, client)):
+            with pytest.raises((initium.ManifestError, initium.VerifyError), match=message):
+                check(out)
 
 
 def test_a_changed_manifest_is_told(client: initium.Client, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -61,14 +63,14 @@ def test_exports_are_pinned() -> None:
 def test_promise_10_no_torch(module: str) -> None:
     code = (
         f"import sys, {module}\n"
-        "heavy = {'torch', 'numba', 'safetensors', 'initium_server', 'transformers', 'timm', 'scipy'}\n"
+        "heavy = {'torch', 'numba', 'safetensors', 'numpy', 'rich', 'initium_server', 'transformers', 'timm'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("address", ["", "a b", "http://host:7070/", "https://host"])
-def test_no_address(address: str) -> None:
-    with pytest.raises(initium.RequestError):
+@pytest.mark.parametrize("address", ["", "a b", "http://host:7070/", "https://host", None, 7070, Path("x"), b"x:1"])
+def test_no_address(address: Any) -> None:
+    with pytest.raises(initium.RequestError, match=r"is no address; write host:port|is a URL; gRPC takes 'host"):
         initium.connect(address)

@@ -68,6 +68,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
         f"{RULE}.match.all[0].all[0].classContains: unknown key; write class_contains",
     ),
     "empty list": (rule(match={"module": []}), f"{RULE}.match.module: is an empty list; remove the key"),
+    "shape of a scalar": (
+        recipe(architecture={"tensors": {"tensors": [{"name": "x", "shape": []}]}}),
+        "architecture.tensors.tensors[0].shape: is an empty list; remove the key for a scalar",
+    ),
+    "no shape to match": (rule(match={"shape": []}), f"{RULE}.match.shape: is an empty list; remove the key"),
     "empty any": (rule(match={"any": []}), f"{RULE}.match.any: is an empty list"),
     "empty rules": (recipe(init={"rules": []}), "init.rules: is an empty list"),
     "text for a list": (
@@ -181,9 +186,24 @@ def test_tuples_and_numpy_numbers_are_welcome() -> None:
     assert loaded.init.rules[0].normal.std == 0.5
 
 
-def test_a_path_as_text_is_told(tmp_path: Path) -> None:
-    with pytest.raises(initium.RecipeError, match=r"for a file pass pathlib.Path"):
-        initium.load_recipe("resnet50.yaml")
+def test_text_of_one_line_may_name_a_file(tmp_path: Path) -> None:
+    text = json.dumps(recipe())
+    file = tmp_path / "recipe"
+    file.write_text(text)
+    assert initium.load_recipe(str(file)) == initium.load_recipe(text) == initium.load_recipe(file)
+    for name in ("resnet50.yaml", "a b.yml", str(tmp_path / "x.json")):
+        with pytest.raises(initium.RecipeError, match=f"cannot read {name}: No such file"):
+            initium.load_recipe(name)
+    with pytest.raises(initium.RecipeError, match="not the text 'resnet50', which is no file's name either"):
+        initium.load_recipe("resnet50")
+    with pytest.raises(initium.RecipeError, match="zzz: unknown key"):
+        initium.load_recipe("zzz: x.yaml")
+    with pytest.raises(initium.RecipeError, match="not the text"):
+        initium.load_recipe(f"{file}\n")
+    assert initium.load_recipe(text + " " * 5000)  # too long for a name
+
+
+def test_a_path_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(initium.RecipeError, match=r"cannot read .*missing.yaml: No such file"):
         initium.load_recipe(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
@@ -211,7 +231,8 @@ def test_plans_are_told_from_recipes_and_checked(tmp_path: Path) -> None:
     plan = make_plan({"model.safetensors": b"x"})
     file = tmp_path / "plan.json"
     initium.write_plan(plan, file)
-    assert load(file) == plan == initium.read_plan(file)
+    assert load(file) == plan == initium.read_plan(file) == initium.read_plan(str(file))
+    initium.write_plan(plan, str(file))
     with pytest.raises(initium.RecipeError, match="a plan, not a recipe"):
         initium.load_recipe(file)
     with pytest.raises(initium.PlanError, match="the plan has seed 1, not 2"):
@@ -219,6 +240,20 @@ def test_plans_are_told_from_recipes_and_checked(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"size":"1"', '"size":"2"'))
     with pytest.raises(initium.PlanError, match="changed after it was written"):
         load(file)
+
+
+def test_unknown_keys_of_plan_files_are_named_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    fill = {"normal": {"mean": "0x0p+0", "sdt": "0x1p+0"}}
+    file.write_text(json.dumps({"plan_version": 1, "weight_key": "", "tensors": [{}, {"fill": fill}]}))
+    for read in (initium.read_plan, load, initium.load_recipe):
+        with pytest.raises(initium.PlanError, match=f"{file}: not a plan") as caught:
+            read(file)
+        told = [str(violation) for violation in caught.value.violations]
+        assert told == [
+            "weight_key: unknown key; did you mean weights_key?",
+            "tensors[1].fill.normal.sdt: unknown key; did you mean std?",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -163,6 +164,14 @@ def test_read_joins_pieces_and_resumes(client: initium.Client, server: FakeServe
     assert client.read(server.plan, "a.safetensors", 7, 0) == b""
 
 
+@pytest.mark.parametrize("name", ["offset", "length"])
+@pytest.mark.parametrize("value", [-1, 2**64])
+def test_ranges_that_cannot_be_are_refused(client: initium.Client, server: FakeServer, name: str, value: int) -> None:
+    with pytest.raises(initium.RequestError, match=f"{name} is {value}; it must be in 0"):
+        client.read(server.plan, "a.safetensors", **{name: value})
+    assert not server.requests
+
+
 def test_errors_carry_reason_violations_and_metadata(client: initium.Client, server: FakeServer) -> None:
     server.faults.error = rich_error(3, "INVALID_RECIPE", "no", (("init.rules[0]", "matches nothing"),))
     with pytest.raises(initium.RecipeError) as caught:
@@ -214,7 +223,10 @@ def test_promise_6_few_leaves_are_in_flight(
 
 
 @pytest.mark.timeout(60)
-def test_ctrl_c_keeps_partials_and_the_next_run_goes_on(server: FakeServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_keep_partials_and_the_next_run_goes_on(
+    server: FakeServer, tmp_path: Path, number: int, code: int
+) -> None:
     out = tmp_path / "out"
     plan_file = tmp_path / "plan.json"
     initium.write_plan(server.plan, plan_file)
@@ -230,9 +242,9 @@ def test_ctrl_c_keeps_partials_and_the_next_run_goes_on(server: FakeServer, tmp_
     process = subprocess.Popen([*command, "--server", server.address], stderr=subprocess.PIPE, text=True)
     assert reached.wait(30)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "run the same command again to go on" in stderr
     assert "Traceback" not in stderr
     assert sorted(os.listdir(out)) == ["a.safetensors.partial", SIDECAR]
@@ -242,6 +254,47 @@ def test_ctrl_c_keeps_partials_and_the_next_run_goes_on(server: FakeServer, tmp_
         client.generate(server.plan, out)
     assert starts(server) == [(0, 3 * LEAF)]
     assert_complete(out)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_before_anything_arrived(server: FakeServer, tmp_path: Path, number: int, code: int) -> None:
+    plan_file, reached = tmp_path / "plan.json", threading.Event()
+    initium.write_plan(server.plan, plan_file)
+    server.faults.on_leaf = lambda _: (reached.set(), time.sleep(1.5))[1]
+    command = [sys.executable, "-m", "initium.cli", "generate", str(plan_file), "-o", str(tmp_path / "out")]
+    process = subprocess.Popen([*command, "--server", server.address], stderr=subprocess.PIPE, text=True)
+    assert reached.wait(30)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (code, "stopped; nothing was written\n")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.timeout(60)
+def test_sigterm_ends_the_local_server_and_removes_its_directory(tmp_path: Path) -> None:
+    recipe = Path(__file__).parents[2] / "client" / "examples" / "llama_1b.yaml"
+    command = [sys.executable, "-m", "initium.cli", "generate", str(recipe), "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    while not list(tmp_path.glob("initium-*/s")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    assert running(tmp_path)
+    process.terminate()
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 143, stderr
+    assert stderr.startswith("stopped; ")
+    assert not list(tmp_path.glob("initium-*"))
+    assert not running(tmp_path)
+
+
+def running(directory: Path) -> list[str]:
+    """The servers that listen below `directory`."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_text())
+    return [line for line in found if f"unix:{directory}" in line]
 
 
 def test_status_codes_of_foreign_servers(client: initium.Client, server: FakeServer) -> None:

@@ -1,7 +1,7 @@
 """The command `initium`. One file per command; this one only puts them together.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 fine; 1 failed, or a verification found a difference;
-2 wrong usage or input; 130 Ctrl-C.
+2 wrong usage or input; 130 Ctrl-C; 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import initium
 from initium.cli import capabilities, generate, inventory, plan, serve, verify
+from initium.cli.common import orderly_sigterm, stop_status
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
 from initium.malloc import keep_freed_memory
 
@@ -24,16 +25,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     keep_freed_memory()
     try:
-        code = _run(argv)
-        sys.stdout.flush()
-        return code
+        with orderly_sigterm():
+            code = _run(argv)
+            sys.stdout.flush()
+            return code
     except BrokenPipeError:
         # The reader of stdout is gone, e.g. `| head`. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print("stopped", file=sys.stderr)
+        return stop_status(stop)
 
 
 def build_parser() -> argparse.ArgumentParser:

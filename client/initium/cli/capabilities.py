@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from initium.canonical import to_json
-from initium.cli.common import Commands, add_command, add_json, add_server, open_client, print_json
+from initium.cli.common import Commands, add_command, add_json, add_server, open_client, print_json, to_numbers
 
 _EXAMPLES = """\
   initium capabilities
@@ -25,7 +24,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the capabilities."""
     with open_client(args) as client:
-        data = to_json(client.capabilities())
+        data = to_numbers(client.capabilities())
     if args.json:
         print_json(data)
     else:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from initium.canonical import to_json
 from initium.client import Client, connect
 from initium.embedded import local
 from initium.errors import RecipeError, RequestError, Unavailable
 from initium.recipe import MAX_SEED, load
+from initium.retry import OnRetry
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 
 Commands = Any
 """What `add_subparsers` returns; argparse has no public name for it."""
+
+_WIDE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
 def add_command(commands: Commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -80,7 +89,7 @@ def read_source(name: str, *, seed: int | None = None, require_seed: bool = True
 
 def _stdin() -> str:
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        return sys.stdin.buffer.read().decode("utf-8-sig") + "\n"  # text, even if it would name a file
     except UnicodeDecodeError as error:
         raise RecipeError(f"stdin is not UTF-8 at byte {error.start}") from None
 
@@ -94,17 +103,74 @@ def open_client(args: argparse.Namespace) -> Iterator[Client]:
         return
     if args.device is not None or args.threads is not None:
         raise RequestError("--device and --threads are for a local server; with --server the server's owner decides")
-    with connect(args.server, on_retry=_say_retry) as client:
+    with connect(args.server, on_retry=_telling_retries()) as client:
         yield client
 
 
-def _say_retry(error: Unavailable, pause: float) -> None:
-    say(f"{error.message}; trying again in {pause:.1f} s")
+def _telling_retries() -> OnRetry:
+    """Says why a call is tried again, once for each reason in a row."""
+    last = ""
+
+    def tell(error: Unavailable, pause: float) -> None:
+        nonlocal last
+        if error.message != last:
+            say(f"{error.message}; trying again")
+        last = error.message
+
+    return tell
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, with a status of its own."""
+
+
+def stop_status(stop: KeyboardInterrupt) -> int:
+    """The exit code after Ctrl-C or SIGTERM."""
+    return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+
+
+@contextlib.contextmanager
+def orderly_sigterm() -> Iterator[None]:
+    """Has SIGTERM raise Terminated, so that partial files stay and a local server and its directory go."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the cleaning up
+    raise Terminated
 
 
 def say(text: str) -> None:
     """One line of chatter."""
     print(text, file=sys.stderr, flush=True)
+
+
+def to_numbers(message: Message) -> dict[str, Any]:
+    """`to_json(message)` with numbers for 64-bit integers, which JSON's mapping of protobuf writes as text."""
+    result: dict[str, Any] = _numbers(message.DESCRIPTOR, to_json(message))
+    return result
+
+
+def _numbers(schema: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_numbers(schema, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _field(schema.fields_by_name.get(key), item) for key, item in value.items()}
+
+
+def _field(field: Any, value: Any) -> Any:
+    if field is not None and field.cpp_type in _WIDE:
+        return list(map(int, value)) if isinstance(value, list) else int(value)
+    return value if field is None or field.message_type is None else _numbers(field.message_type, value)
 
 
 def print_json(data: Any) -> None:

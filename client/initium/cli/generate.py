@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from initium.canonical import to_json
 from initium.cli.common import (
     Commands,
     add_command,
@@ -20,10 +19,13 @@ from initium.cli.common import (
     print_json,
     read_source,
     say,
+    stop_status,
+    to_numbers,
 )
 from initium.cli.progress import Report, progress
 from initium.digests import LEAF
 from initium.manifest import Manifest
+from initium.partial import SIDECAR
 
 _EXAMPLES = """\
   initium generate resnet50.yaml -o resnet50/
@@ -49,18 +51,26 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Generates, and prints what was made."""
     source = read_source(args.source, seed=args.seed)
-    start = time.monotonic()
+    start, manifest = time.monotonic(), None
     try:
         with open_client(args) as client, progress(args.output.name or "checkpoint") as report:
             report = _telling_resume(report)
             manifest = client.generate(
                 source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests
             )
-    except KeyboardInterrupt:
-        say(f"stopped; what has arrived stays in {args.output}: run the same command again to go on")
-        return 130
+    except KeyboardInterrupt as stop:
+        say(f"stopped; {_what_stays(args.output, manifest)}")
+        return stop_status(stop)
     _report(args, manifest, time.monotonic() - start)
     return 0
+
+
+def _what_stays(output: Path, manifest: Manifest | None) -> str:
+    if manifest is not None:
+        return f"the checkpoint in {output} is complete"
+    if not (output / SIDECAR).exists():
+        return "nothing was written"
+    return f"what has arrived stays in {output}: run the same command again to go on"
 
 
 def _telling_resume(report: Report) -> Report:
@@ -93,6 +103,6 @@ def _summary(args: argparse.Namespace, manifest: Manifest, size: int, seconds: f
         "weights_key": manifest.plan.weights_key,
         "bytes": size,
         "seconds": round(seconds, 3),
-        "files": [to_json(file) for file in manifest.proto.files],
+        "files": [to_numbers(file) for file in manifest.proto.files],
         "tensor_digests": dict(manifest.tensor_digests),
     }

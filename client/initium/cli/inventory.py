@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from initium.canonical import to_json
 from initium.cli import words
 from initium.cli.common import (
     Commands,
@@ -15,6 +14,7 @@ from initium.cli.common import (
     open_client,
     print_json,
     read_source,
+    to_numbers,
 )
 from initium.cli.table import table
 from initium.errors import RecipeError
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     with open_client(args) as client:
         tensors = client.inventory(recipe)
     if args.json:
-        print_json([to_json(tensor) for tensor in tensors])
+        print_json([to_numbers(tensor) for tensor in tensors])
     else:
         print(*table(_HEADER, [_row(tensor) for tensor in tensors]), sep="\n")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from initium.canonical import to_json
+from initium.canonical import canonical_json, to_json
 from initium.cli import words
 from initium.cli.common import (
     Commands,
@@ -22,7 +22,7 @@ from initium.cli.common import (
     say,
 )
 from initium.cli.table import table
-from initium.plans import total_bytes, total_elements, write_plan
+from initium.plans import sealed, total_bytes, total_elements, write_plan
 from initium.v1.plan_pb2 import Group, Plan, PlannedTensor
 
 _EXAMPLES = """\
@@ -38,7 +38,9 @@ def register(commands: Commands) -> None:
     summary = "show what a recipe would make, without making it: every tensor's rule, numbers and group"
     parser = add_command(commands, "plan", summary, _EXAMPLES)
     add_recipe(parser, "RECIPE_OR_PLAN")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan; `generate` takes it")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the plan; `generate` takes it; - for stdout"
+    )
     add_seed(parser)
     add_server(parser)
     add_json(parser)
@@ -46,10 +48,13 @@ def register(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the plan, and writes it with -o."""
+    """Prints the plan, and writes it with -o; `-o -` prints only what would be written."""
     source = read_source(args.source, seed=args.seed)
     with open_client(args) as client:
         plan = client.resolve(source)
+    if args.output == Path("-"):
+        print(canonical_json(sealed(plan)).decode())
+        return 0
     if args.output is not None:
         write_plan(plan, args.output)
         say(f"wrote {args.output}")

@@ -6,8 +6,12 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from initium.cli.common import human_bytes, say
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 LINE_SECONDS = 5.0
 """Seconds between lines where there is no terminal."""
@@ -29,26 +33,39 @@ def progress(title: str) -> Iterator[Report]:
 def _bar(title: str) -> Iterator[Report]:
     # Imported here: rich costs more than the rest of the command's start.
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(binary_units=True))
     with Progress(
-        *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=4
+        *columns, _speed_column(), TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=4
     ) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def _speed_column() -> ProgressColumn:
+    """rich's own counts in powers of ten."""
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{human_bytes(speed)}/s" if speed else "", style="progress.data.speed")
+
+    return Speed()
+
+
 class _Lines:
     def __init__(self, title: str) -> None:
         self._title = title
-        self._last = time.monotonic()
-        self._last_done: int | None = None
+        self._last: float | None = None
+        self._last_done = 0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if self._last_done is None:
-            self._last_done = done
+        if self._last is None:  # the clock starts here: before, a server started and a model was built
+            self._last, self._last_done = now, done
         if now - self._last < LINE_SECONDS:
             return
         rate = (done - self._last_done) / (now - self._last)

@@ -8,6 +8,7 @@ import os
 import sys
 
 from initium.cli.common import Commands, add_command, positive
+from initium.embedded import INSTALL
 from initium.errors import ServerMissing
 
 _EXAMPLES = """\
@@ -29,7 +30,7 @@ def register(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replaces this process by the server's. Errors: ServerMissing."""
     if importlib.util.find_spec("initium_server") is None:
-        raise ServerMissing("the server is not installed here: pip install 'initium[server]'")
+        raise ServerMissing(f"the server is not installed here: {INSTALL}")
     command = [sys.executable, "-P", "-m", "initium_server", "serve", *_flags(args), *args.rest]
     sys.stdout.flush()
     os.execv(sys.executable, command)

@@ -9,6 +9,7 @@ from initium.cli.common import Commands, add_command, add_json, add_server, huma
 from initium.cli.progress import progress
 from initium.errors import RequestError, VerifyError
 from initium.manifest import Manifest
+from initium.v1.plan_pb2 import Plan
 from initium.verification import redraw, verify
 
 _EXAMPLES = """\
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     """Verifies; 1 if something differs."""
     if not args.redraw and (args.server or args.device or args.threads):
         raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
+    if args.redraw and args.server is None and args.threads is None:
+        args.threads = _recorded_threads(Manifest.load(args.directory).plan)
     try:
         manifest = _verify(args)
     except VerifyError as error:
@@ -41,6 +44,12 @@ def run(args: argparse.Namespace) -> int:
         return 1
     _report(args, manifest)
     return 0
+
+
+def _recorded_threads(plan: Plan) -> int | None:
+    """How many threads drew under generator `torch`, whose bytes depend on it."""
+    text = plan.environment.get("threads", "") if plan.generator == "torch" else ""
+    return int(text) if text.isdecimal() else None
 
 
 def _verify(args: argparse.Namespace) -> Manifest:
