@@ -21,13 +21,27 @@ RANDOM = (
 )
 SIMPLE = RANDOM | st.builds(fills.Constant, FLOATS)
 EXTENTS = st.lists(st.integers(0, 2**40), max_size=3).map(tuple)
-FILLS = (
+FLAT = (
     SIMPLE
     | st.builds(fills.Literal, st.text("0123456789abcdef", max_size=64))
     | st.just(fills.Eye())
     | st.builds(fills.Dirac, st.integers(1, 9))
-    | st.builds(fills.Copy, st.text("ab.", min_size=1), RANDOM)
-    | st.builds(fills.Parts, SIMPLE, st.lists(st.builds(fills.Part, EXTENTS, EXTENTS, SIMPLE), max_size=3).map(tuple))
+    | st.builds(fills.Arange, FLOATS, FLOATS, st.integers(0, 9))
+    | st.builds(fills.Linspace, FLOATS, FLOATS, st.integers(0, 9))
+    | st.builds(fills.Orthogonal, FLOATS)
+    | st.builds(fills.Sparse, FLOATS, FLOATS)
+    | st.just(fills.Permutation())
+)
+NAMES = st.text("ab.", min_size=1)
+FILLS = st.recursive(
+    FLAT,
+    lambda inner: (
+        st.builds(fills.Copy, NAMES, inner)
+        | st.builds(fills.NormOf, NAMES, EXTENTS, inner, st.integers(0, 9))
+        | st.builds(fills.Pointwise, st.sampled_from(list(fills.POINTWISE)), st.lists(inner, max_size=3).map(tuple))
+        | st.builds(fills.Parts, inner, st.lists(st.builds(fills.Part, EXTENTS, EXTENTS, inner), max_size=3).map(tuple))
+    ),
+    max_leaves=6,
 )
 
 
@@ -41,15 +55,18 @@ def test_every_kind_of_the_contract_is_known() -> None:
     assert set(_KINDS) == {field.name for field in plan_pb2.Fill.DESCRIPTOR.fields}
 
 
-@pytest.mark.parametrize(
-    ("outer", "inner"),
-    [("parts", fills.Eye()), ("copy", fills.Constant(1.0)), ("copy", fills.Copy("x", fills.Normal(0.0, 1.0)))],
-)
-def test_what_may_not_stand_inside(outer: str, inner: fills.Fill) -> None:
+def test_a_bad_number_is_named_by_its_field() -> None:
     message = plan_pb2.Fill()
-    body = getattr(message, outer)
-    (body.base if outer == "parts" else body.fill).CopyFrom(encode_fill(inner))
-    with pytest.raises(InitiumError, match=f"not allowed inside a {outer} fill"):
+    inner = plan_pb2.Fill(uniform=plan_pb2.UniformFill(low="0x0p+0", high="0x1p+00"))
+    message.parts.base.pointwise.operands.extend([encode_fill(fills.Eye()), inner])
+    with pytest.raises(InitiumError, match=r"write '0x1p\+0'") as caught:
+        decode_fill(message, "fill")
+    assert caught.value.violations[0].field == "fill.parts.base.pointwise.operands[1].uniform.high"
+
+
+@pytest.mark.parametrize("message", [plan_pb2.Fill(), plan_pb2.Fill(copy=plan_pb2.CopyFill(name="x"))])
+def test_a_fill_of_no_kind_is_refused(message: plan_pb2.Fill) -> None:
+    with pytest.raises(InitiumError, match="of no kind that this server knows"):
         decode_fill(message, "fill")
 
 

@@ -14,12 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from initium_server.core.fills import Constant, Normal, TruncNormal, Uniform
+from initium_server.law import far as far_map
 from initium_server.law import normal, phi
 
 F32 = np.float32
 Single = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
-NUMPY = {"F64": np.float64, "F32": np.float32, "BF16": ml_dtypes.bfloat16, "F16": np.float16}
+NUMPY = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "BF16": ml_dtypes.bfloat16,
+    "F16": np.float16,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn,
+    "F8_E5M2": ml_dtypes.float8_e5m2,
+}
 
 
 def philox(counter: list[int], key: list[int]) -> list[int]:
@@ -41,28 +49,23 @@ def words(seed: int, name: str, start: int, count: int) -> Words:
     return np.array(flat[start % 4 :][:count], np.uint32)
 
 
-def quantile(t: Single, x: Single, offset: float) -> Single:
-    """z from the probabilities of being further away and nearer."""
-    g = t * (F32(1) + np.abs(x))
+def minus_log2(g: Single) -> Single:
+    """L of a positive normal number."""
     bits = g.view(np.int32)
     exponent = (bits - np.int32(0x3F3504F3)) >> 23
     d = (bits - (exponent << 23)).view(F32) - F32(1)
-    d2 = d * d
+    q = d * d
     n = normal
-    high = (n.P7 * d + n.P6) * d2 + (n.P5 * d + n.P4)
-    low = (n.P3 * d + n.P2) * d2 + (n.P1 * d + n.P0)
-    log = d * (high * (d2 * d2) + low) + (F32(offset) - exponent.astype(F32))
-    y = np.sqrt(log) - F32(4)
-    y2 = y * y
-    numerator = (n.N6 * y2 + (n.N5 * y + n.N4)) * (y2 * y2) + ((n.N3 * y + n.N2) * y2 + (n.N1 * y + n.N0))
-    denominator = (y + n.D4) * (y2 * y2) + ((n.D3 * y + n.D2) * y2 + (n.D1 * y + n.D0))
-    return x * numerator / denominator
+    high = (n.P6 * q + (n.P5 * d + n.P4)) * (q * q)
+    return d * (high + ((n.P3 * d + n.P2) * q + (n.P1 * d + n.P0))) - exponent.astype(F32)
 
 
-def signed(word: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """The magnitude n of `normal`, and whether the word is negative."""
-    i = word.view(np.int32).astype(np.int64)
-    return np.where(i < 0, -1 - i, i), i < 0
+def ratio(log: Single) -> Single:
+    """N(L) / D(L)."""
+    n, l2 = normal, log * log
+    numerator = (n.N5 * log + n.N4) * (l2 * l2) + ((n.N3 * log + n.N2) * l2 + (n.N1 * log + n.N0))
+    denominator = (n.D5 * log + n.D4) * (l2 * l2) + ((n.D3 * log + n.D2) * l2 + (n.D1 * log + n.D0))
+    return numerator / denominator
 
 
 def uniform_values(word: Words, fill: Uniform) -> Single:
@@ -73,46 +76,54 @@ def uniform_values(word: Words, fill: Uniform) -> Single:
     return (F32(half) * v + rest) + near
 
 
+Side = tuple[float, float, float]
+"""stride, step, outer."""
+
+
+def around(word: Words, mean: float, threshold: int, below: Side, above: Side) -> Single:
+    """The map of an interval that holds the mean."""
+    u = (word ^ np.uint32(2**31)).astype(np.int64)
+    low = u < threshold
+    stride, step, outer = (np.where(low, F32(b), F32(a)) for b, a in zip(below, above, strict=True))
+    k = np.where(low, u, 2**32 - 1 - u).astype(F32) + F32(0.5)
+    j = np.where(low, threshold - 1 - u, u - threshold).astype(F32) + F32(0.5)
+    t = step * k + outer
+    return (stride * j) * ratio(minus_log2(t * (F32(2) - t))) + F32(mean)
+
+
 def normal_values(word: Words, fill: Normal) -> Single:
-    n, negative = signed(word)
-    x = (n.astype(F32) + F32(0.5)) * F32(2.0**-31)
-    t = ((2**31 - 1 - n).astype(F32) + F32(0.5)) * F32(2.0**-31)
-    z = quantile(t, np.where(negative, -x, x), 16.0)
-    return F32(fill.std) * z + F32(fill.mean)
+    stride = fill.std * 2.0**-31
+    return around(word, fill.mean, 2**31, (-stride, 2.0**-31, 0.0), (stride, 2.0**-31, 0.0))
 
 
 def trunc_values(word: Words, fill: TruncNormal) -> Single:
     std = fill.std
     alpha, beta = (fill.a - fill.mean) / std, (fill.b - fill.mean) / std
     if beta <= 0:
-        alpha, beta, std = -beta, -alpha, -std
+        return far(word, fill.mean, -std, -beta, -alpha)
+    if alpha >= 0:
+        return far(word, fill.mean, std, alpha, beta)
+    a, b = phi.centre(-alpha), phi.centre(beta)
+    split = min(round(2.0**32 * (a / (a + b))), 2**32 - 1)
+    below, above = 2 * a / max(split, 1), 2 * b / (2.0**32 - split)
+    sides = (-std * below, below, 2 * phi.tail(-alpha)), (std * above, above, 2 * phi.tail(beta))
+    return around(word, fill.mean, split, *sides)
+
+
+def far(word: Words, mean: float, std: float, alpha: float, beta: float) -> Single:
+    """The map of an interval above the mean, or, with negative std, mirrored below it."""
     u = (word ^ np.uint32(2**31)).astype(np.int64)
-    z = around(u, alpha, beta) if alpha < 0 else beyond(u, alpha, beta)
-    return F32(std) * z + F32(fill.mean)
-
-
-def around(u: npt.NDArray[np.int64], alpha: float, beta: float) -> Single:
-    """z on an interval that holds the mean."""
-    low, high = phi.centre(-alpha), phi.centre(beta)
-    split = min(round(2.0**32 * (low / (low + high))), 2**32 - 1)
-    below = u < split
-    step = np.where(below, F32(2 * low / max(split, 1)), F32(2 * high / (2.0**32 - split)))
-    outer = np.where(below, F32(2 * phi.tail(-alpha)), F32(2 * phi.tail(beta)))
-    k = np.where(below, u, 2**32 - 1 - u).astype(F32) + F32(0.5)
-    inner = np.where(below, split - 1 - u, u - split).astype(F32) + F32(0.5)
-    x = np.where(below, -step, step) * inner
-    return quantile(step * k + outer, x, 16.0)
-
-
-def beyond(u: npt.NDArray[np.int64], alpha: float, beta: float) -> Single:
-    """z on an interval above the mean."""
-    near, far = 2 * phi.tail(alpha), 2 * phi.tail(beta)
-    mass = near - far if alpha >= 2 else 2 * (phi.centre(beta) - phi.centre(alpha))
+    near, end = 2 * phi.tail(alpha), 2 * phi.tail(beta)
+    mass = near - end if alpha >= 2 else 2 * (phi.centre(beta) - phi.centre(alpha))
     scale = max(0, -math.frexp(near)[1])
     k = (2**32 - 1 - u).astype(F32) + F32(0.5)
-    t = F32(math.ldexp(mass / 2.0**32, scale)) * k + F32(math.ldexp(far, scale))
+    t = F32(math.ldexp(mass / 2.0**32, scale)) * k + F32(math.ldexp(end, scale))
     x = F32(mass / 2.0**32) * (u.astype(F32) + F32(0.5)) + F32(2 * phi.centre(alpha))
-    return quantile(t, x, 16.0 + scale)
+    y = np.sqrt(minus_log2(t * (F32(1) + x)) + F32(16 + scale)) - F32(4)
+    n, y2 = far_map, y * y
+    numerator = (n.M6 * y2 + (n.M5 * y + n.M4)) * (y2 * y2) + ((n.M3 * y + n.M2) * y2 + (n.M1 * y + n.M0))
+    denominator = (y + n.E4) * (y2 * y2) + ((n.E3 * y + n.E2) * y2 + (n.E1 * y + n.E0))
+    return F32(std) * (x * (numerator / denominator)) + F32(mean)
 
 
 def inside(low: float, high: float, dtype: str) -> tuple[float, float]:

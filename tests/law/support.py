@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from initium_server.core.fills import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
 from initium_server.law import ITEM_SIZE, Drawer, prepare
+from initium_server.law.dtypes import FLOATS
 
 NUMPY: Mapping[str, npt.DTypeLike] = {
     "F64": np.float64,
@@ -73,7 +74,7 @@ def all_fills(dtype: str) -> list[tuple[Fill, tuple[int, ...], dict[str, bytes]]
         (Dirac(2), SHAPE, {}),
         (Parts(Constant(0.0), (box, rows)), SHAPE, {}),
     ]
-    if dtype not in ("F64", "F32", "BF16", "F16"):
+    if dtype not in FLOATS:
         return plain
     parts = Parts(Normal(0.0, 1.0), (Part(box.start, box.stop, Uniform(2.0, 3.0)), rows))
     return plain + [(fill, SHAPE, {}) for fill in (*RANDOM_FILLS, parts)]

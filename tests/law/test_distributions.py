@@ -116,4 +116,4 @@ def test_extreme_numbers_stay_finite() -> None:
     top = 3.4e38
     for fill in (Normal(top, top), TruncNormal(-top, top, -1e300, 1e300), TruncNormal(top, top, 1.0, 1e300)):
         assert np.isfinite(sample(fill)).all()
-    assert np.isfinite(sample(Normal(0.0, 1e-44))).all()
+    assert np.isfinite(sample(Normal(0.0, 2.0**-95))).all()

@@ -8,7 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from initium_server.core.fills import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
+from initium_server.core.fills import (
+    Arange,
+    Constant,
+    Dirac,
+    Eye,
+    Fill,
+    Linspace,
+    Literal,
+    Normal,
+    NormOf,
+    Orthogonal,
+    Part,
+    Parts,
+    Permutation,
+    Pointwise,
+    Sparse,
+    TruncNormal,
+    Uniform,
+)
 from initium_server.law import prepare
 
 NAN, INF = math.nan, math.inf
@@ -16,6 +34,16 @@ NAN, INF = math.nan, math.inf
 
 def box(start: tuple[int, ...], stop: tuple[int, ...], fill: Fill | None = None) -> Parts:
     return Parts(Constant(0.0), (Part(start, stop, fill or Constant(1.0)),))
+
+
+def tall(depth: int) -> Fill:
+    """A fill `depth` + 1 deep."""
+    return Pointwise("sqrt", (tall(depth - 1),)) if depth else Constant(1.0)
+
+
+def wide(depth: int) -> Fill:
+    """A fill of 2^depth - 1 fills."""
+    return Pointwise("add", (wide(depth - 1), wide(depth - 1))) if depth > 1 else Constant(1.0)
 
 
 BAD = [
@@ -31,8 +59,39 @@ BAD = [
     (TruncNormal(0.0, 1.0, 2.0, 2.0), (4,), "F32", r"a=2.0 and b=2.0 are not in ascending order"),
     (TruncNormal(0.0, 1.0, -INF, 2.0), (4,), "F32", r"a=-inf is not a finite number"),
     (TruncNormal(0.0, -1.0, -2.0, 2.0), (4,), "F32", r"std=-1.0 is negative"),
-    (Normal(0.0, 1.0), (4,), "I32", r"needs one of the dtypes F32, BF16, F16, F64, and this tensor has I32"),
-    (Uniform(0.0, 1.0), (4,), "F8_E4M3", r"this tensor has F8_E4M3"),
+    (
+        Normal(0.0, 1.0),
+        (4,),
+        "I32",
+        r"needs one of the dtypes F32, BF16, F16, F64, F8_E4M3, F8_E5M2, and this tensor has I32",
+    ),
+    (Normal(0.0, 1e-30), (4,), "F32", r"one word would move a value by 4.66e-40"),
+    (TruncNormal(0.0, 1.0, -1e-35, 1e-35), (4,), "F32", r"wider bounds, or a constant"),
+    (Uniform(500.0, 600.0), (4,), "F8_E4M3", r"no value of dtype F8_E4M3 lies between"),
+    (Orthogonal(1.0), (4,), "F32", r"needs 2 axes or more, and this tensor has shape \[4\]"),
+    (Orthogonal(INF), (4, 4), "F32", r"gain=inf is not finite"),
+    (Orthogonal(1.0), (4, 4), "I32", r"this tensor has I32"),
+    (Orthogonal(1.0), (2**20, 2**20), "F32", r"such tensors up to 67,108,864"),
+    (Sparse(0.5, 1.0), (4, 4, 4), "F32", r"needs a matrix"),
+    (Sparse(1.5, 1.0), (4, 4), "F32", r"sparsity=1.5 is not between 0 and 1"),
+    (Sparse(NAN, 1.0), (4, 4), "F32", r"sparsity=nan"),
+    (Sparse(0.5, -1.0), (4, 4), "F32", r"std=-1.0 is negative"),
+    (Permutation(), (4, 4), "I64", r"needs 1 axis"),
+    (Permutation(), (300,), "U8", r"299.0 is out of range for dtype U8"),
+    (Permutation(), (4000,), "F16", r"cannot hold all whole numbers up to 3999; use I64"),
+    (Arange(0.0, 1.0, 1), (4,), "F32", r"axis 1 is not one of shape \[4\]"),
+    (Arange(0.0, INF, 0), (4,), "F32", r"step=inf of a range is not finite"),
+    (Arange(0.0, 0.5, 0), (4,), "I64", r"0.5 is not a whole number"),
+    (Arange(0.0, 100.0, 0), (4,), "U8", r"300.0 is out of range for dtype U8"),
+    (Linspace(0.0, 1.0, 0), (4,), "I64", r"needs a float dtype"),
+    (Pointwise("sin", (Constant(0.0),)), (4,), "F32", r"'sin' is not one of the pointwise functions add, multiply"),
+    (Pointwise("add", (Constant(0.0),)), (4,), "F32", r"add takes 2 operands, and this fill has 1"),
+    (Pointwise("sqrt", (Constant(0.0),)), (4,), "I32", r"a pointwise fill needs one of the dtypes"),
+    (tall(16), (4,), "F32", r"more than 16 deep"),
+    (wide(7), (4,), "F32", r"holds more than 64 fills"),
+    (NormOf("v", (3, 4), Normal(0.0, 1.0), 0), (4,), "F32", r"axis 0 of shape \[3, 4\] are 3, and this tensor has 4"),
+    (NormOf("v", (3, 4), Normal(0.0, 1.0), 2), (4,), "F32", r"axis 2 is not one of shape \[3, 4\]"),
+    (NormOf("v", (4, 2**40), Normal(0.0, 1.0), 0), (4,), "F32", r"NormOf needs its whole tensor at once"),
     (Normal(0.0, 1.0), (2**31, 2**31, 2), "F32", r"between 0 and 2\^62 elements"),
     (Normal(0.0, 1.0), (-1, -1), "F32", r"between 0 and 2\^62 elements"),
     (Constant(0.0), (4,), "F4", r"dtype 'F4' is not one of U64, I64"),
@@ -48,8 +107,7 @@ BAD = [
     (box((0,), (5,)), (4,), "F32", r"part 0 to 5 on axis 0 is not within 0 to 4 of shape \[4\]"),
     (box((3,), (2,)), (4,), "F32", r"part 3 to 2 on axis 0"),
     (box((0, 0), (2, 2)), (4,), "F32", r"one number per axis of shape \[4\]"),
-    (box((0, 0), (2, 2), Eye()), (4, 4), "F32", r"a part cannot hold Eye"),
-    (Parts(Literal("five"), ()), (5,), "U8", r"a part cannot hold Literal"),
+    (box((0, 0), (2, 1), Literal("five")), (4, 4), "F32", r"has 5 bytes, and shape \[2, 1\] of F32 takes 8"),
     (box((0,), (2,), Normal(0.0, 1.0)), (4,), "U8", r"this tensor has U8"),
 ]
 

@@ -13,7 +13,7 @@ import pytest
 from numba.core import caching
 
 from initium_server.core.fills import Normal
-from initium_server.law import jit, kernel, normal, philox, prepare, truncated
+from initium_server.law import far, jit, kernel, normal, philox, prepare, truncated
 
 from .support import draw
 
@@ -36,11 +36,12 @@ def buffers(*kinds: Any) -> list[Any]:
 def test_nothing_is_contracted() -> None:
     """Promise 1 (pure): no fused multiply-add, whatever the processor offers."""
     ident, params = np.ones(4, np.uint32), np.ones(12, np.float32)
-    arguments = (np.zeros(64, np.uint8), np.uint64(0), ident, 2, params, np.uint32(1), 0, np.float32(1))
+    arguments = (np.zeros(64, np.uint8), np.uint64(0), ident, 2, params, np.uint32(1), 0)
     text = assembly(kernel.draw_random, *arguments)
-    text += assembly(normal.normal_block, *buffers(np.uint32, np.float32, np.float32), params)
-    text += assembly(normal.quantile_block, *buffers(np.float32, np.float32, np.float32), params)
-    text += assembly(truncated.truncated_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
+    text += assembly(normal.symmetric_block, *buffers(np.uint32, np.float32, np.float32), params)
+    text += assembly(normal.values_block, *buffers(np.float32, np.float32, np.float32), params)
+    text += assembly(truncated.sided_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
+    text += assembly(far.far_block, *buffers(np.uint32, np.float32), params)
     assert re.search(r"\bv?(mulps|divps|sqrtps)\b", text)
     assert not re.search(r"\bvfn?m(add|sub)", text)
 
@@ -51,10 +52,9 @@ def test_loops_are_vectorized() -> None:
     ident, params = np.ones(4, np.uint32), np.ones(12, np.float32)
     words = assembly(philox.words_block, np.zeros(philox.BLOCK // 2, np.uint64), np.uint64(0), ident)
     assert "pmuludq" in words
-    inverse = assembly(normal.quantile_block, *buffers(np.float32, np.float32, np.float32), params)
-    assert re.search(r"v?sqrtps", inverse)
-    assert re.search(r"v?divps", inverse)
-    narrow = assembly(truncated.truncated_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
+    assert re.search(r"v?divps", assembly(normal.values_block, *buffers(np.float32, np.float32, np.float32), params))
+    assert re.search(r"v?sqrtps", assembly(far.far_block, *buffers(np.uint32, np.float32), params))
+    narrow = assembly(truncated.sided_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
     assert re.search(r"v?cvtdq2ps|vcvtudq2ps|v?psrld", narrow)
 
 

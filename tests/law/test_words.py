@@ -14,7 +14,7 @@ from initium_server.law.philox import BLOCK, words_block
 
 from . import reference
 
-VECTORS = Path(__file__).parent / "vectors" / "philox4x32.txt"
+VECTORS = Path(__file__).parents[2] / "proto" / "vectors" / "philox4x32.txt"
 
 
 def kernel_words(counter: list[int], key: list[int]) -> list[int]:

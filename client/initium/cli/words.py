@@ -52,6 +52,13 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     "literal": lambda f: f"literal({f.digest[:12]})",
     "eye": lambda _: "eye",
     "dirac": lambda f: f"dirac(groups={f.groups})",
+    "arange": lambda f: f"arange({number(f.start)}, step {number(f.step)}, axis {f.axis})",
+    "linspace": lambda f: f"linspace({number(f.start)}, {number(f.end)}, axis {f.axis})",
+    "pointwise": lambda f: f"{f.op}({', '.join(map(fill, f.operands))})",
+    "orthogonal": lambda f: f"orthogonal(gain {number(f.gain)})",
+    "sparse": lambda f: f"sparse({number(f.sparsity)}, std {number(f.std)})",
+    "permutation": lambda _: "permutation",
+    "norm_of": lambda f: f"norm_of({f.name}: {fill(f.fill)}, axis {f.axis})",
     "parts": _parts,
     "copy": lambda f: f"copy({f.name}: {fill(f.fill)})",
 }

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from initium.v1 import recipe_pb2 as initium_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17initium/v1/recipe.proto\"\xee\x04\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytes\"\x8d\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12\x0c\n\x04kind\x18\t \x01(\t\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"\x8d\x03\n\x04\x46ill\x12,\n\x08\x63onstant\x18\x01 \x01(\x0b\x32\x18.initium.v1.ConstantFillH\x00\x12*\n\x07uniform\x18\x02 \x01(\x0b\x32\x17.initium.v1.UniformFillH\x00\x12(\n\x06normal\x18\x03 \x01(\x0b\x32\x16.initium.v1.NormalFillH\x00\x12\x33\n\x0ctrunc_normal\x18\x04 \x01(\x0b\x32\x1b.initium.v1.TruncNormalFillH\x00\x12*\n\x07literal\x18\x05 \x01(\x0b\x32\x17.initium.v1.LiteralFillH\x00\x12\"\n\x03\x65ye\x18\x06 \x01(\x0b\x32\x13.initium.v1.EyeFillH\x00\x12&\n\x05\x64irac\x18\x07 \x01(\x0b\x32\x15.initium.v1.DiracFillH\x00\x12&\n\x05parts\x18\x08 \x01(\x0b\x32\x15.initium.v1.PartsFillH\x00\x12$\n\x04\x63opy\x18\t \x01(\x0b\x32\x14.initium.v1.CopyFillH\x00\x42\x06\n\x04kind\"\x1d\n\x0c\x43onstantFill\x12\r\n\x05value\x18\x01 \x01(\t\"(\n\x0bUniformFill\x12\x0b\n\x03low\x18\x01 \x01(\t\x12\x0c\n\x04high\x18\x02 \x01(\t\"\'\n\nNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"B\n\x0fTruncNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\"\x1d\n\x0bLiteralFill\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"\t\n\x07\x45yeFill\"\x1b\n\tDiracFill\x12\x0e\n\x06groups\x18\x01 \x01(\r\"8\n\x08\x43opyFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"L\n\tPartsFill\x12\x1e\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.initium.v1.Part\"C\n\x04Part\x12\r\n\x05start\x18\x01 \x03(\x04\x12\x0c\n\x04stop\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17initium/v1/recipe.proto\"\xee\x04\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytes\"\x8d\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12\x0c\n\x04kind\x18\t \x01(\t\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"\xd0\x05\n\x04\x46ill\x12,\n\x08\x63onstant\x18\x01 \x01(\x0b\x32\x18.initium.v1.ConstantFillH\x00\x12*\n\x07uniform\x18\x02 \x01(\x0b\x32\x17.initium.v1.UniformFillH\x00\x12(\n\x06normal\x18\x03 \x01(\x0b\x32\x16.initium.v1.NormalFillH\x00\x12\x33\n\x0ctrunc_normal\x18\x04 \x01(\x0b\x32\x1b.initium.v1.TruncNormalFillH\x00\x12*\n\x07literal\x18\x05 \x01(\x0b\x32\x17.initium.v1.LiteralFillH\x00\x12\"\n\x03\x65ye\x18\x06 \x01(\x0b\x32\x13.initium.v1.EyeFillH\x00\x12&\n\x05\x64irac\x18\x07 \x01(\x0b\x32\x15.initium.v1.DiracFillH\x00\x12&\n\x05parts\x18\x08 \x01(\x0b\x32\x15.initium.v1.PartsFillH\x00\x12$\n\x04\x63opy\x18\t \x01(\x0b\x32\x14.initium.v1.CopyFillH\x00\x12(\n\x06\x61range\x18\n \x01(\x0b\x32\x16.initium.v1.ArangeFillH\x00\x12,\n\x08linspace\x18\x0b \x01(\x0b\x32\x18.initium.v1.LinspaceFillH\x00\x12.\n\tpointwise\x18\x0c \x01(\x0b\x32\x19.initium.v1.PointwiseFillH\x00\x12\x30\n\northogonal\x18\r \x01(\x0b\x32\x1a.initium.v1.OrthogonalFillH\x00\x12(\n\x06sparse\x18\x0e \x01(\x0b\x32\x16.initium.v1.SparseFillH\x00\x12\x32\n\x0bpermutation\x18\x0f \x01(\x0b\x32\x1b.initium.v1.PermutationFillH\x00\x12)\n\x07norm_of\x18\x10 \x01(\x0b\x32\x16.initium.v1.NormOfFillH\x00\x42\x06\n\x04kind\"\x1d\n\x0c\x43onstantFill\x12\r\n\x05value\x18\x01 \x01(\t\"(\n\x0bUniformFill\x12\x0b\n\x03low\x18\x01 \x01(\t\x12\x0c\n\x04high\x18\x02 \x01(\t\"\'\n\nNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"B\n\x0fTruncNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\"\x1d\n\x0bLiteralFill\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"\t\n\x07\x45yeFill\"\x1b\n\tDiracFill\x12\x0e\n\x06groups\x18\x01 \x01(\r\"8\n\x08\x43opyFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"7\n\nArangeFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"8\n\x0cLinspaceFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"?\n\rPointwiseFill\x12\n\n\x02op\x18\x01 \x01(\t\x12\"\n\x08operands\x18\x02 \x03(\x0b\x32\x10.initium.v1.Fill\"\x1e\n\x0eOrthogonalFill\x12\x0c\n\x04gain\x18\x01 \x01(\t\"+\n\nSparseFill\x12\x10\n\x08sparsity\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"\x11\n\x0fPermutationFill\"W\n\nNormOfFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0c\n\x04\x61xis\x18\x04 \x01(\r\"L\n\tPartsFill\x12\x1e\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.initium.v1.Part\"C\n\x04Part\x12\r\n\x05start\x18\x01 \x03(\x04\x12\x0c\n\x04stop\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,31 +54,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_start=1058
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_end=1105
   _globals['_FILL']._serialized_start=1118
-  _globals['_FILL']._serialized_end=1515
-  _globals['_CONSTANTFILL']._serialized_start=1517
-  _globals['_CONSTANTFILL']._serialized_end=1546
-  _globals['_UNIFORMFILL']._serialized_start=1548
-  _globals['_UNIFORMFILL']._serialized_end=1588
-  _globals['_NORMALFILL']._serialized_start=1590
-  _globals['_NORMALFILL']._serialized_end=1629
-  _globals['_TRUNCNORMALFILL']._serialized_start=1631
-  _globals['_TRUNCNORMALFILL']._serialized_end=1697
-  _globals['_LITERALFILL']._serialized_start=1699
-  _globals['_LITERALFILL']._serialized_end=1728
-  _globals['_EYEFILL']._serialized_start=1730
-  _globals['_EYEFILL']._serialized_end=1739
-  _globals['_DIRACFILL']._serialized_start=1741
-  _globals['_DIRACFILL']._serialized_end=1768
-  _globals['_COPYFILL']._serialized_start=1770
-  _globals['_COPYFILL']._serialized_end=1826
-  _globals['_PARTSFILL']._serialized_start=1828
-  _globals['_PARTSFILL']._serialized_end=1904
-  _globals['_PART']._serialized_start=1906
-  _globals['_PART']._serialized_end=1973
-  _globals['_PLANNEDFILE']._serialized_start=1975
-  _globals['_PLANNEDFILE']._serialized_end=2050
-  _globals['_PLANNEDGROUPS']._serialized_start=2052
-  _globals['_PLANNEDGROUPS']._serialized_end=2121
-  _globals['_GROUP']._serialized_start=2123
-  _globals['_GROUP']._serialized_end=2221
+  _globals['_FILL']._serialized_end=1838
+  _globals['_CONSTANTFILL']._serialized_start=1840
+  _globals['_CONSTANTFILL']._serialized_end=1869
+  _globals['_UNIFORMFILL']._serialized_start=1871
+  _globals['_UNIFORMFILL']._serialized_end=1911
+  _globals['_NORMALFILL']._serialized_start=1913
+  _globals['_NORMALFILL']._serialized_end=1952
+  _globals['_TRUNCNORMALFILL']._serialized_start=1954
+  _globals['_TRUNCNORMALFILL']._serialized_end=2020
+  _globals['_LITERALFILL']._serialized_start=2022
+  _globals['_LITERALFILL']._serialized_end=2051
+  _globals['_EYEFILL']._serialized_start=2053
+  _globals['_EYEFILL']._serialized_end=2062
+  _globals['_DIRACFILL']._serialized_start=2064
+  _globals['_DIRACFILL']._serialized_end=2091
+  _globals['_COPYFILL']._serialized_start=2093
+  _globals['_COPYFILL']._serialized_end=2149
+  _globals['_ARANGEFILL']._serialized_start=2151
+  _globals['_ARANGEFILL']._serialized_end=2206
+  _globals['_LINSPACEFILL']._serialized_start=2208
+  _globals['_LINSPACEFILL']._serialized_end=2264
+  _globals['_POINTWISEFILL']._serialized_start=2266
+  _globals['_POINTWISEFILL']._serialized_end=2329
+  _globals['_ORTHOGONALFILL']._serialized_start=2331
+  _globals['_ORTHOGONALFILL']._serialized_end=2361
+  _globals['_SPARSEFILL']._serialized_start=2363
+  _globals['_SPARSEFILL']._serialized_end=2406
+  _globals['_PERMUTATIONFILL']._serialized_start=2408
+  _globals['_PERMUTATIONFILL']._serialized_end=2425
+  _globals['_NORMOFFILL']._serialized_start=2427
+  _globals['_NORMOFFILL']._serialized_end=2514
+  _globals['_PARTSFILL']._serialized_start=2516
+  _globals['_PARTSFILL']._serialized_end=2592
+  _globals['_PART']._serialized_start=2594
+  _globals['_PART']._serialized_end=2661
+  _globals['_PLANNEDFILE']._serialized_start=2663
+  _globals['_PLANNEDFILE']._serialized_end=2738
+  _globals['_PLANNEDGROUPS']._serialized_start=2740
+  _globals['_PLANNEDGROUPS']._serialized_end=2809
+  _globals['_GROUP']._serialized_start=2811
+  _globals['_GROUP']._serialized_end=2909
 # @@protoc_insertion_point(module_scope)

@@ -22,7 +22,14 @@ OPTIMIZERS = "initium_server.build.optimizers"
 TORCH_GENERATOR = "initium_server.build.torch_generator"
 
 CONFIG_FILE = "config.json"
-TORCH_NAMES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+TORCH_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "BF16": "bfloat16",
+    "F16": "float16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+}
 
 
 def load_for_recipe(recipe: bytes) -> None:

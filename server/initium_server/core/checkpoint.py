@@ -79,11 +79,12 @@ class _Segment:
 class VirtualCheckpoint:
     """The files of a checked plan of generator `stream-v1`.
 
-    Raises InitiumError(INVALID_PLAN) when a fill cannot be drawn for its tensor.
+    Raises InitiumError(INVALID_PLAN) when a fill cannot be drawn for its tensor, TOO_LARGE when one that needs its whole
+    tensor has more elements than `engine` makes.
     """
 
-    def __init__(self, plan: plan_pb2.Plan) -> None:
-        drawers, cheap = _drawers(plan)
+    def __init__(self, plan: plan_pb2.Plan, engine: law.Engine = law.ENGINE) -> None:
+        drawers, cheap = _drawers(plan, engine)
         small = [SmallFile(file.name, file.content) for file in plan.files if file.HasField("content")]
         files = [*layout_of(plan), *small]
         self.files: Sequence[FileInfo] = [FileInfo(file.name, file.size) for file in files]
@@ -111,7 +112,7 @@ class VirtualCheckpoint:
             done, place = done + count, place + 1
 
 
-def _drawers(plan: plan_pb2.Plan) -> tuple[dict[str, law.Drawer], frozenset[str]]:
+def _drawers(plan: plan_pb2.Plan, engine: law.Engine) -> tuple[dict[str, law.Drawer], frozenset[str]]:
     """Every tensor's drawer, and the names of the tensors without random values."""
     literals = dict(plan.literals)
     drawers: dict[str, law.Drawer] = {}
@@ -122,10 +123,11 @@ def _drawers(plan: plan_pb2.Plan) -> tuple[dict[str, law.Drawer], frozenset[str]
             cheap.add(tensor.name)
         try:
             drawers[tensor.name] = law.prepare(
-                fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals
+                fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals, engine
             )
         except ValueError as error:
-            raise invalid(f"tensors[{i}].fill", f"{tensor.name}: {error}", "INVALID_PLAN") from None
+            reason = "TOO_LARGE" if isinstance(error, law.TooLargeError) else "INVALID_PLAN"
+            raise invalid(f"tensors[{i}].fill", f"{tensor.name}: {error}", reason) from None
     return drawers, frozenset(cheap)
 
 

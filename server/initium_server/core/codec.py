@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container
 from typing import Any
+
+from google.protobuf.message import Message
 
 from initium.canonical import hex_float, parse_hex_float
 from initium.v1 import plan_pb2
@@ -19,11 +20,16 @@ _KINDS: dict[str, type] = {
     "literal": fills.Literal,
     "eye": fills.Eye,
     "dirac": fills.Dirac,
+    "arange": fills.Arange,
+    "linspace": fills.Linspace,
+    "pointwise": fills.Pointwise,
+    "orthogonal": fills.Orthogonal,
+    "sparse": fills.Sparse,
+    "permutation": fills.Permutation,
+    "norm_of": fills.NormOf,
     "copy": fills.Copy,
     "parts": fills.Parts,
 }
-_RANDOM = ("uniform", "normal", "trunc_normal")
-_SIMPLE = (*_RANDOM, "constant")
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -32,54 +38,63 @@ def encode_fill(fill: fills.Fill) -> plan_pb2.Fill:
     message = plan_pb2.Fill()
     body = getattr(message, _NAMES[type(fill)])
     body.SetInParent()
-    if isinstance(fill, fills.Parts):
-        body.base.CopyFrom(encode_fill(fill.base))
-        for part in fill.parts:
-            body.parts.add(start=part.start, stop=part.stop, fill=encode_fill(part.fill))
-        return message
-    if isinstance(fill, fills.Copy):
-        body.name = fill.name
-        body.fill.CopyFrom(encode_fill(fill.fill))
-        return message
-    for field in dataclasses.fields(fill):
-        value = getattr(fill, field.name)
-        setattr(body, field.name, hex_float(value) if isinstance(value, float) else value)
+    _encode_fields(fill, body)
     return message
 
 
-def decode_fill(
-    message: plan_pb2.Fill, path: str, allowed: Container[str] = tuple(_KINDS), inside: str = ""
-) -> fills.Fill:
-    """The fill of `message`; `allowed` are the kinds that may stand inside another one.
+def _encode_fields(fill: Any, body: Message) -> None:
+    """Every field of a dataclass into the message's field of that name."""
+    for field in dataclasses.fields(fill):
+        value = getattr(fill, field.name)
+        match value:
+            case float():
+                setattr(body, field.name, hex_float(value))
+            case str() | int():
+                setattr(body, field.name, value)
+            case tuple():
+                getattr(body, field.name).extend(_encoded(item) for item in value)
+            case _:
+                getattr(body, field.name).CopyFrom(encode_fill(value))
 
-    Raises InitiumError(INVALID_PLAN) naming the field under `path`.
-    """
+
+def _encoded(item: Any) -> Any:
+    """An item of a repeated field."""
+    if isinstance(item, fills.Part):
+        part = plan_pb2.Part()
+        _encode_fields(item, part)
+        return part
+    return item if isinstance(item, int) else encode_fill(item)
+
+
+def decode_fill(message: plan_pb2.Fill, path: str) -> fills.Fill:
+    """The fill of `message`. Raises InitiumError(INVALID_PLAN) naming the field under `path`."""
     name = message.WhichOneof("kind")
     if name is None:
         raise invalid(path, "the fill is of no kind that this server knows", "INVALID_PLAN")
-    body = getattr(message, name)
-    if name not in allowed:
-        raise invalid(f"{path}.{name}", f"not allowed inside a {inside} fill", "INVALID_PLAN")
-    if name == "parts":
-        return _decode_parts(body, f"{path}.parts")
-    if name == "copy":
-        return fills.Copy(body.name, decode_fill(body.fill, f"{path}.copy.fill", _RANDOM, "copy"))  # type: ignore[arg-type] # by _RANDOM
-    try:
-        fill: fills.Fill = _KINDS[name](
-            **{f.name: _value(f, getattr(body, f.name)) for f in dataclasses.fields(_KINDS[name])}
-        )
-    except ValueError as error:
-        raise invalid(f"{path}.{name}", str(error), "INVALID_PLAN") from None
+    fill: fills.Fill = _decode_fields(_KINDS[name], getattr(message, name), f"{path}.{name}")
     return fill
 
 
-def _value(field: dataclasses.Field[Any], value: Any) -> Any:
-    return parse_hex_float(value) if field.type == "float" else value
+def _decode_fields(kind: type, body: Message, path: str) -> Any:
+    values = {f.name: _decoded(f, getattr(body, f.name), f"{path}.{f.name}") for f in dataclasses.fields(kind)}
+    return kind(**values)
 
 
-def _decode_parts(body: plan_pb2.PartsFill, path: str) -> fills.Parts:
-    parts = tuple(
-        fills.Part(tuple(p.start), tuple(p.stop), decode_fill(p.fill, f"{path}.parts[{i}].fill", _SIMPLE, "parts"))
-        for i, p in enumerate(body.parts)
-    )
-    return fills.Parts(decode_fill(body.base, f"{path}.base", _SIMPLE, "parts"), parts)
+def _decoded(field: dataclasses.Field[Any], value: Any, path: str) -> Any:
+    """The value of a dataclass field, whose declared type says what the message has."""
+    match field.type:
+        case "float":
+            try:
+                return parse_hex_float(value)
+            except ValueError as error:
+                raise invalid(path, str(error), "INVALID_PLAN") from None
+        case "Fill":
+            return decode_fill(value, path)
+        case "tuple[Fill, ...]":
+            return tuple(decode_fill(item, f"{path}[{i}]") for i, item in enumerate(value))
+        case "tuple[Part, ...]":
+            return tuple(_decode_fields(fills.Part, item, f"{path}[{i}]") for i, item in enumerate(value))
+        case "tuple[int, ...]":
+            return tuple(value)
+        case _:
+            return value

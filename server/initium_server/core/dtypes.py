@@ -11,7 +11,7 @@ import numpy.typing as npt
 from initium_server.core import fills
 from initium_server.law import ITEM_SIZE
 
-FLOATS = ("F64", "F32", "BF16", "F16")
+FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 """dtypes that recipes may name."""
 
 FILE_ORDER = {name: place for place, name in enumerate(ITEM_SIZE)}
@@ -22,6 +22,8 @@ _NUMPY = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
 }
 
 
@@ -31,15 +33,17 @@ def unknown(dtype: str) -> str:
 
 
 def cast_fill(fill: fills.Fill, source: str, target: str, literals: dict[str, bytes]) -> fills.Fill:
-    """`fill` for a tensor of dtype `target` that was built as `source`: only literals change.
+    """`fill` for a tensor of dtype `target` that was built as `source`: only literals change, wherever they stand.
 
     What they become is added to `literals`.
     """
     if source == target:
         return fill
-    if isinstance(fill, fills.Literal):
-        return fills.Literal(add_literal(_cast(literals[fill.digest], source, target), literals))
-    return fill
+
+    def cast(digest: str) -> str:
+        return add_literal(_cast(literals[digest], source, target), literals)
+
+    return fills.with_literals(fill, cast)
 
 
 def add_literal(data: bytes, literals: dict[str, bytes]) -> str:

@@ -8,7 +8,7 @@ from initium.canonical import seal
 from initium.v1 import plan_pb2, recipe_pb2
 from initium_server.core import dtypes
 from initium_server.core.codec import encode_fill
-from initium_server.core.fills import Literal
+from initium_server.core.fills import literals as literals_of
 from initium_server.core.groups import Group
 from initium_server.core.inventory import Inventory
 from initium_server.core.layout import SmallFile, TensorSpec, WeightFile, file_key, lay_out
@@ -59,7 +59,7 @@ def make_plan(
     """
     _check_names(inventory)
     drawn = recipe.generator in ("", LAW)
-    used = {a.fill.digest for a in assignments if isinstance(a.fill, Literal)} if drawn else set()
+    used = {digest for a in assignments for digest in literals_of(a.fill)} if drawn else set()
     shapes = ((a.tensor.name, a.tensor.shape) for a in assignments)
     check_size("architecture", shapes, sum(len(literals[digest]) for digest in used), limits)
     plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)

@@ -173,13 +173,17 @@ def default_fill(tensor: InventoryTensor) -> Fill:
     return tensor.default
 
 
+_ANY_SIZE = law.Engine(whole_elements=law.MAX_ELEMENTS)
+"""Whether a server has the room for a fill is told when it takes the plan."""
+
+
 def _finish(
     tensor: InventoryTensor, rule: Rule | None, made: Resolution, dtype: str, literals: dict[str, bytes]
 ) -> Assignment:
     target = _target_dtype(tensor, rule, dtype)
     fill = dtypes.cast_fill(made.fill, tensor.dtype, target, literals)
     # Whether the law can draw it: told here, where the rule is known.
-    law.prepare(fill, 0, tensor.name, tensor.shape, target, literals)
+    law.prepare(fill, 0, tensor.name, tensor.shape, target, literals, _ANY_SIZE)
     if rule is None:
         return Assignment(tensor, target, fill, "library default")
     return Assignment(tensor, target, fill, rule.label, rule.initializer, dict(made.numbers))

@@ -18,8 +18,12 @@ from initium_server.law.draw import Drawer as Drawer
 from initium_server.law.draw import prepare as prepare
 from initium_server.law.draw import warm as warm
 from initium_server.law.dtypes import ITEM_SIZE as ITEM_SIZE
+from initium_server.law.engine import ENGINE as ENGINE
+from initium_server.law.engine import Cache as Cache
+from initium_server.law.engine import Engine as Engine
 from initium_server.law.identity import LAW as LAW
 from initium_server.law.render import RENDERINGS as _RENDERINGS
+from initium_server.law.whole import TooLargeError as TooLargeError
 
 RANDOM_DTYPES = tuple(_RENDERINGS)
 """The dtypes that random fills can have."""

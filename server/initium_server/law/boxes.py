@@ -31,6 +31,10 @@ class Box:
         """Whether every element from `start` to `end` is in the box."""
         return self.contiguous and self.first <= start and end <= self.end
 
+    def rank(self, element: int) -> int:
+        """How many of the box's elements come before this one of the whole tensor."""
+        return int(_rank(np.int64(element), self.shape, self.start, self.stop))
+
 
 def box(shape: Sequence[int], start: Sequence[int], stop: Sequence[int]) -> Box:
     """The elements with start[k] <= index[k] < stop[k]. ValueError unless 0 <= start[k] <= stop[k] <= shape[k]."""
@@ -65,14 +69,35 @@ def _merged(shape: Sequence[int], start: Sequence[int], stop: Sequence[int]) -> 
 
 
 @jit
-def overlay(out: Any, part: Any, at: Any, size: Any, shape: Any, start: Any, stop: Any) -> None:
-    """Copy from `part` to `out` the elements of the box; both uint8[:] hold the same elements, from `at` (int64) on.
+def _rank(element: Any, shape: Any, start: Any, stop: Any) -> Any:
+    """`Box.rank`; shape, start and stop are int64[axes]."""
+    count, rest, inside = 0, element, 1
+    stride = 1
+    for axis in range(shape.shape[0]):
+        stride *= shape[axis]
+        inside *= stop[axis] - start[axis]
+    for axis in range(shape.shape[0]):
+        stride //= shape[axis]
+        inside //= stop[axis] - start[axis]
+        index = rest // stride
+        rest -= index * stride
+        count += (min(max(index, start[axis]), stop[axis]) - start[axis]) * inside
+        if index < start[axis] or index >= stop[axis]:
+            break
+    return count
 
+
+@jit
+def overlay(out: Any, part: Any, at: Any, compact: Any, size: Any, shape: Any, start: Any, stop: Any) -> None:
+    """Put elements of the box where they belong in `out`, uint8[:], which holds the tensor's from `at` (int64) on.
+
+    `part` (uint8[:]) holds the same elements as `out`, or, if `compact`, only those of the box, one after the other.
     `size` (int64) is the bytes of an element; shape, start and stop are int64[axes], rows the last axis.
     """
     end = at + out.shape[0] // size
     inner = shape.shape[0] - 1
     length = shape[inner]
+    taken = 0
     for row in range(at // length, (end - 1) // length + 1):
         inside, rest = True, row
         for axis in range(inner - 1, -1, -1):
@@ -82,5 +107,7 @@ def overlay(out: Any, part: Any, at: Any, size: Any, shape: Any, start: Any, sto
         if inside:
             low = max(at, row * length + start[inner]) - at
             high = min(end, row * length + stop[inner]) - at
+            shift = (taken - low if compact else 0) * size
             for byte in range(low * size, high * size):
-                out[byte] = part[byte]
+                out[byte] = part[byte + shift]
+            taken += max(0, high - low)

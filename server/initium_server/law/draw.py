@@ -8,30 +8,45 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from initium_server.core.fills import (
+    POINTWISE,
+    Arange,
     Constant,
     Copy,
     Dirac,
     Eye,
     Fill,
+    Linspace,
     Literal,
     Normal,
+    NormOf,
+    Orthogonal,
     Part,
     Parts,
+    Permutation,
+    Pointwise,
+    Sparse,
     TruncNormal,
     Uniform,
 )
-from initium_server.law.boxes import box
-from initium_server.law.dtypes import ITEM_SIZE
-from initium_server.law.identity import identity
+from initium_server.law import whole
+from initium_server.law.dtypes import FLOATS, ITEM_SIZE
+from initium_server.law.engine import ENGINE, Engine
 from initium_server.law.parts import Layer, layered
-from initium_server.law.random_fills import normal, trunc_normal, uniform
+from initium_server.law.place import Place
+from initium_server.law.pointwise import pointwise
+from initium_server.law.ranges import arange, linspace
 from initium_server.law.structured import Bytes, Writer, constant, dirac, eye, literal
 
 MAX_ELEMENTS = 1 << 62
 """The longest tensor; the counter itself would reach 2^66 elements."""
+
+MAX_DEPTH = 16
+"""How deep fills may stand in one another."""
+
+MAX_NODES = 64
+"""Fills under one pointwise fill, itself included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +77,14 @@ class Drawer:
             self._write(start, out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    """What a fill needs to know of its tensor."""
-
-    identity: npt.NDArray[np.uint32]
-    seed: int
-    shape: tuple[int, ...]
-    dtype: str
-    literals: Mapping[str, bytes]
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
-
-
 def prepare(
-    fill: Fill, seed: int, name: str, shape: Sequence[int], dtype: str, literals: Mapping[str, bytes] | None = None
+    fill: Fill,
+    seed: int,
+    name: str,
+    shape: Sequence[int],
+    dtype: str,
+    literals: Mapping[str, bytes] | None = None,
+    engine: Engine = ENGINE,
 ) -> Drawer:
     """Resolve everything about one tensor that does not depend on the element.
 
@@ -87,65 +93,109 @@ def prepare(
     """
     if dtype not in ITEM_SIZE:
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(ITEM_SIZE)}")
-    tensor = _Tensor(identity(seed, name), seed, tuple(shape), dtype, literals or {})
-    if min(tensor.shape, default=1) < 0 or tensor.elements > MAX_ELEMENTS:
+    _check_shape(shape)
+    place = Place(engine, seed, name, tuple(shape), (0,) * len(shape), tuple(shape), dtype, literals or {})
+    return Drawer(place.elements, place.size, _writer(fill, place))
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    if min(shape, default=1) < 0 or math.prod(shape) > MAX_ELEMENTS:
         raise ValueError(f"shape {list(shape)} does not have between 0 and 2^62 elements")
-    return Drawer(tensor.elements, ITEM_SIZE[dtype], _writer(fill, tensor))
 
 
 def warm() -> None:
     """Compile every kernel, or load it from numba's cache, so that no request waits for it."""
     first_column = Part((0, 0), (2, 1), Normal(0.0, 1.0))
-    prepare(Parts(Constant(0.0), (first_column,)), 0, "", (2, 2), "F32").draw(0, np.empty(16, np.uint8))
+    norms = NormOf("", (2, 2), Orthogonal(1.0), 0)
+    last = Part((0, 1), (2, 2), Sparse(0.5, 1.0))
+    fill = Parts(Pointwise("add", (Constant(0.0), Uniform(0.0, 1.0))), (first_column, last))
+    for each, shape in ((fill, (2, 2)), (norms, (2,))):
+        prepare(each, 0, "", shape, "F32").draw(0, np.empty(4 * math.prod(shape), np.uint8))
 
 
-def _literal(fill: Literal, tensor: _Tensor) -> Writer:
-    data = tensor.literals.get(fill.digest)
+def _writer(fill: Fill, place: Place) -> Writer:
+    if place.depth >= MAX_DEPTH:
+        raise ValueError(f"fills stand in one another more than {MAX_DEPTH} deep")
+    return _MAKERS[type(fill)](fill, replace(place, depth=place.depth + 1))
+
+
+def _literal(fill: Literal, place: Place) -> Writer:
+    data = place.literals.get(fill.digest)
     if data is None:
         raise ValueError(f"the plan has no literal {fill.digest}")
-    size = tensor.elements * ITEM_SIZE[tensor.dtype]
+    size = place.elements * place.size
     if len(data) != size:
         raise ValueError(
-            f"literal {fill.digest} has {len(data)} bytes, and "
-            f"shape {list(tensor.shape)} of {tensor.dtype} takes {size}"
+            f"literal {fill.digest} has {len(data)} bytes, and shape {list(place.shape)} of {place.dtype} takes {size}"
         )
-    return literal(data, tensor.dtype)
+    return place.local(literal(data, place.dtype))
 
 
-def _copy(fill: Copy, tensor: _Tensor) -> Writer:
-    if not isinstance(fill.fill, Uniform | Normal | TruncNormal):
-        raise ValueError(f"a copy cannot hold {type(fill.fill).__name__}; only draws are copied")
-    return _writer(fill.fill, replace(tensor, identity=identity(tensor.seed, fill.name)))
+def _copy(fill: Copy, place: Place) -> Writer:
+    return _writer(fill.fill, replace(place, name=fill.name))
 
 
-def _parts(fill: Parts, tensor: _Tensor) -> Writer:
-    whole = Part((0,) * len(tensor.shape), tensor.shape, fill.base)
-    layers = [_layer(part, tensor) for part in (whole, *fill.parts)]
-    return layered(layers, ITEM_SIZE[tensor.dtype])
+def _parts(fill: Parts, place: Place) -> Writer:
+    layers = [Layer(place.box, _writer(fill.base, place))]
+    for part in fill.parts:
+        inner = place.inside(part.start, part.stop)
+        layers.append(Layer(inner.box, _writer(part.fill, inner)))
+    return layered(layers, place.size)
 
 
-def _layer(part: Part, tensor: _Tensor) -> Layer:
-    if not isinstance(part.fill, _SIMPLE):
-        raise ValueError(f"a part cannot hold {type(part.fill).__name__}; use a constant or a random fill")
-    return Layer(box(tensor.shape, part.start, part.stop), _writer(part.fill, tensor))
+def _pointwise(fill: Pointwise, place: Place) -> Writer:
+    wanted = POINTWISE.get(fill.op)
+    if wanted is None:
+        raise ValueError(f"{fill.op!r} is not one of the pointwise functions {', '.join(POINTWISE)}")
+    if len(fill.operands) != wanted:
+        raise ValueError(f"{fill.op} takes {wanted} operands, and this fill has {len(fill.operands)}")
+    if _nodes(fill, MAX_NODES) > MAX_NODES:
+        raise ValueError(f"a pointwise fill holds more than {MAX_NODES} fills")
+    if place.dtype not in FLOATS:
+        raise ValueError(f"a pointwise fill needs one of the dtypes {', '.join(FLOATS)}, not {place.dtype}")
+    single = replace(place, dtype="F32")
+    operands = [_writer(operand, single) for operand in fill.operands]
+    return pointwise(fill.op, operands, place.dtype, place.size)
 
 
-def _writer(fill: Fill, tensor: _Tensor) -> Writer:
-    return _MAKERS[type(fill)](fill, tensor)
+def _nodes(fill: Fill, most: int) -> int:
+    """How many fills stand in a fill, itself included; counting ends beyond `most`."""
+    inner: tuple[Fill, ...] = ()
+    if isinstance(fill, Pointwise):
+        inner = fill.operands
+    elif isinstance(fill, Parts):
+        inner = (fill.base, *(part.fill for part in fill.parts))
+    elif isinstance(fill, Copy | NormOf):
+        inner = (fill.fill,)
+    count = 1
+    for each in inner:
+        if count > most:
+            break
+        count += _nodes(each, most - count)
+    return count
 
 
-_SIMPLE = (Constant, Uniform, Normal, TruncNormal)
-"""The fills that parts, and what lies around them, can have."""
+def _norm_of(fill: NormOf, place: Place) -> Writer:
+    _check_shape(fill.shape)
+    origin = (0,) * len(fill.shape)
+    other = replace(place, name=fill.name, whole=fill.shape, start=origin, stop=fill.shape, dtype="F32")
+    return whole.norm_of(fill, place, _writer(fill.fill, other))
 
-_MAKERS: Mapping[type, Callable[[Any, _Tensor], Writer]] = {
-    Constant: lambda fill, tensor: constant(fill.value, tensor.dtype),
-    Uniform: lambda fill, tensor: uniform(fill, tensor.identity, tensor.dtype),
-    Normal: lambda fill, tensor: normal(fill, tensor.identity, tensor.dtype),
-    TruncNormal: lambda fill, tensor: trunc_normal(fill, tensor.identity, tensor.dtype),
+
+_MAKERS: Mapping[type, Callable[[Any, Place], Writer]] = {
+    Constant: lambda fill, place: constant(fill.value, place.dtype),
+    **dict.fromkeys((Uniform, Normal, TruncNormal), lambda fill, place: place.random(fill)),
     Literal: _literal,
     Copy: _copy,
-    Eye: lambda fill, tensor: eye(tensor.shape, tensor.dtype),
-    Dirac: lambda fill, tensor: dirac(tensor.shape, fill.groups, tensor.dtype),
+    Eye: lambda fill, place: place.local(eye(place.shape, place.dtype)),
+    Dirac: lambda fill, place: place.local(dirac(place.shape, fill.groups, place.dtype)),
+    Arange: lambda fill, place: place.local(arange(fill, place.shape, place.dtype)),
+    Linspace: lambda fill, place: place.local(linspace(fill, place.shape, place.dtype)),
+    Pointwise: _pointwise,
+    Orthogonal: whole.orthogonal,
+    Sparse: whole.sparse,
+    Permutation: whole.permutation,
+    NormOf: _norm_of,
     Parts: _parts,
 }
 """Fill -> what makes its writer. A new fill is one line here."""

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from initium_server.law.far import far_block
 from initium_server.law.jit import jit
-from initium_server.law.normal import normal_block, quantile_block
+from initium_server.law.normal import symmetric_block, values_block
 from initium_server.law.philox import BLOCK, words_block
-from initium_server.law.render import render_block
-from initium_server.law.truncated import truncated_block
+from initium_server.law.random_fills import FAR, NORMAL, UNIFORM, Draw
+from initium_server.law.render import render_block, size_of
+from initium_server.law.structured import Bytes
+from initium_server.law.truncated import sided_block
 from initium_server.law.uniform import uniform_block
-
-UNIFORM, NORMAL, TRUNCATED = 0, 1, 2
 
 _BLOCK = np.uint64(BLOCK)
 _MIN_NORMAL = np.float32(2.0**-126)
@@ -28,49 +29,73 @@ def copy_bytes(source: Any, target: Any) -> None:
 
 
 @jit
-def draw_random(
-    out: Any, start: Any, identity: Any, kind: Any, params: Any, threshold: Any, code: Any, tiny: Any
-) -> bool:
-    """Write elements from `start` on into `out` (uint8[:], whole elements) and return True.
+def map_block(words: Any, xs: Any, logs: Any, values: Any, kind: Any, params: Any, threshold: Any) -> None:
+    """The values (float32[BLOCK]) of a block of words (uint32[BLOCK]); xs and logs are scratch."""
+    if kind == UNIFORM:
+        uniform_block(words, values, params)
+    elif kind == FAR:
+        far_block(words, values, params)
+    else:
+        if kind == NORMAL:
+            symmetric_block(words, xs, logs, params)
+        else:
+            sided_block(words, xs, logs, params, threshold)
+        values_block(xs, logs, values, params)
 
-    `kind` is UNIFORM, NORMAL or TRUNCATED; `params` float32[:] begins with the bounds; `code` is one of `render`.
-    Returns False, and writes nothing, if this thread flushes subnormal numbers to zero, which `tiny` (the smallest
-    normal number, from outside so that the compiler cannot know it) shows when halved.
+
+@jit
+def draw_random(out: Any, start: Any, identity: Any, kind: Any, params: Any, threshold: Any, code: Any) -> None:
+    """Write elements from `start` on into `out` (uint8[:], whole elements).
+
+    `kind` is UNIFORM, NORMAL, TRUNCATED or FAR; `params` float32[:] begins with the bounds; `code` is one of `render`.
     """
-    if tiny * _HALF == np.float32(0):
-        return False
     pairs = np.empty(BLOCK // 2, np.uint64)
     xs, logs, values = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     scratch = np.empty(BLOCK, np.float64)
     words, raw = pairs.view(np.uint32), scratch.view(np.uint8)
-    size = np.uint64(8 if code == 3 else 4 if code == 0 else 2)
+    size = np.uint64(size_of(code))
     total, done = np.uint64(out.shape[0]) // size, np.uint64(0)
     while done < total:
         lo = (start + done) % _BLOCK
         hi = min(_BLOCK, lo + (total - done))
         words_block(pairs, (start + done) // _BLOCK, identity)
-        if kind == UNIFORM:
-            uniform_block(words, values, params)
-        else:
-            if kind == NORMAL:
-                normal_block(words, xs, logs, params)
-            else:
-                truncated_block(words, xs, logs, params, threshold)
-            quantile_block(xs, logs, values, params)
+        map_block(words, xs, logs, values, kind, params, threshold)
         render_block(values, scratch, code)
         after = done + (hi - lo)
         copy_bytes(raw[lo * size : hi * size], out[done * size : after * size])
         done = after
-    return True
 
 
-def call(out: Any, start: int, identity: Any, kind: int, params: Any, threshold: int, code: int) -> None:
-    """`draw_random` with arguments of the exact types it is compiled for.
+@jit
+def draw_words(out: Any, start: Any, identity: Any) -> None:
+    """The words themselves of elements from `start` on, uint32[:]."""
+    pairs = np.empty(BLOCK // 2, np.uint64)
+    words = pairs.view(np.uint32)
+    total, done = np.uint64(out.shape[0]), np.uint64(0)
+    while done < total:
+        lo = (start + done) % _BLOCK
+        hi = min(_BLOCK, lo + (total - done))
+        words_block(pairs, (start + done) // _BLOCK, identity)
+        out[done : done + (hi - lo)] = words[lo:hi]
+        done += hi - lo
 
-    RuntimeError if the calling thread flushes subnormal numbers to zero: its bytes could differ from everyone else's.
-    """
-    if not draw_random(out, np.uint64(start), identity, kind, params, np.uint32(threshold), code, _MIN_NORMAL):
+
+@jit
+def _flushes(tiny: Any) -> bool:
+    """Whether half of the smallest normal number, from outside so that the compiler cannot know it, is zero here."""
+    return bool(tiny * _HALF == np.float32(0))
+
+
+def refuse_flush_to_zero() -> None:
+    """RuntimeError if the calling thread flushes subnormals to zero: its bytes could differ from everyone else's."""
+    if _flushes(_MIN_NORMAL):
         raise RuntimeError(
             "this thread flushes subnormal floats to zero, so it cannot draw exact values; "
             "find what set it (torch.set_flush_denormal, a library built with -ffast-math) and draw in another thread"
         )
+
+
+def draw(fill: Draw, start: int, out: Bytes) -> None:
+    """The numba backend: elements of `fill` from `start` on into `out`. RuntimeError as `refuse_flush_to_zero`."""
+    refuse_flush_to_zero()
+    draw_random(out, np.uint64(start), fill.identity, fill.kind, fill.params, np.uint32(fill.threshold), fill.code)

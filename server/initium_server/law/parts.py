@@ -20,7 +20,7 @@ class Layer:
 
 
 def layered(layers: Sequence[Layer], size: int) -> Writer:
-    """The first layer is the base and spans the tensor; `size` is the bytes of an element."""
+    """The first layer is the base and covers all that is asked for; `size` is the bytes of an element."""
 
     def write(start: int, out: Bytes) -> None:
         for layer in _visible(layers, start, start + len(out) // size):
@@ -33,7 +33,7 @@ def _visible(layers: Sequence[Layer], start: int, end: int) -> list[Layer]:
     """The layers that reach into the range, without those under one that covers all of it."""
     reaching = [layer for layer in layers if layer.box.first < end and start < layer.box.end]
     covering = [k for k, layer in enumerate(reaching) if layer.box.covers(start, end)]
-    return reaching[covering[-1] :]
+    return reaching[covering[-1] if covering else 0 :]
 
 
 def _apply(layer: Layer, start: int, out: Bytes, size: int) -> None:
@@ -47,4 +47,4 @@ def _apply(layer: Layer, start: int, out: Bytes, size: int) -> None:
     drawn = np.empty_like(target)
     layer.write(low, drawn)
     box = layer.box
-    overlay(target, drawn, np.int64(low), np.int64(size), box.shape, box.start, box.stop)
+    overlay(target, drawn, np.int64(low), False, np.int64(size), box.shape, box.start, box.stop)

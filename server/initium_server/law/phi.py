@@ -11,9 +11,9 @@ import math
 FAR = 37.0
 """Bounds at least this many standard deviations away have no tail: binary64 could not hold it with full precision."""
 
-_LOG2_E = float.fromhex("0x1.71547652b82fep+0")
-_LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
-_LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+LOG2_E = float.fromhex("0x1.71547652b82fep+0")
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 _INV_SQRT_2PI = float.fromhex("0x1.9884533d43651p-2")
 _SERIES_TERMS = 40
 _FRACTION_DEPTH = 100
@@ -24,8 +24,8 @@ def exp(y: float) -> float:
 
     y = n ln 2 + r; n is y log2(e) rounded to the nearest integer, ties to even; e^r is its Taylor sum to degree 16.
     """
-    n = round(y * _LOG2_E)
-    r = (y - n * _LN2_HIGH) - n * _LN2_LOW
+    n = round(y * LOG2_E)
+    r = (y - n * LN2_HIGH) - n * LN2_LOW
     total = 1.0
     for k in range(16, 0, -1):
         total = 1.0 + r * total / k

@@ -1,0 +1,187 @@
+"""What the vectors hold: the fills, tensors and numbers of `proto/vectors`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+from initium_server.core.fills import (
+    Arange,
+    Constant,
+    Copy,
+    Dirac,
+    Eye,
+    Fill,
+    Linspace,
+    Literal,
+    Normal,
+    NormOf,
+    Orthogonal,
+    Part,
+    Parts,
+    Permutation,
+    Pointwise,
+    Random,
+    Sparse,
+    TruncNormal,
+    Uniform,
+)
+from initium_server.law.dtypes import FLOATS
+
+Tensor = tuple[int, str, str, tuple[int, ...], Fill]
+"""seed, name, dtype, shape, fill."""
+
+MAPS: list[tuple[Random, str]] = [
+    (Normal(0.0, 1.0), "F32"),
+    (Normal(-3.0, 0.02), "F32"),
+    (Normal(0.0, 20000.0), "F16"),
+    (Normal(0.0, 200.0), "F8_E4M3"),
+    (Uniform(-1.0, 1.0), "F32"),
+    (Uniform(0.1, 0.7), "F32"),
+    (Uniform(1.0, 1.0 + 2.0**-20), "F32"),
+    (Uniform(-0.3, 0.3), "BF16"),
+    (TruncNormal(0.0, 1.0, -2.0, 2.0), "F32"),
+    (TruncNormal(0.0, 0.02, -2.0, 2.0), "F32"),
+    (TruncNormal(0.0, 0.02, -0.04, 0.04), "BF16"),
+    (TruncNormal(0.1, 1.0, -2.0, 3.0), "F32"),
+    (TruncNormal(0.0, 1.0, -1e-9, 3.0), "F32"),
+    (TruncNormal(0.0, 1.0, -3.0, 0.5), "F16"),
+    (TruncNormal(0.0, 1.0, 0.0, 2.0), "F32"),
+    (TruncNormal(0.0, 1.0, 1.5, 9.0), "F32"),
+    (TruncNormal(0.0, 1.0, -6.0, -5.0), "F32"),
+    (TruncNormal(1.0, 2.0, 61.0, 63.0), "F32"),
+]
+
+CONSTANTS = [
+    0.0,
+    -0.0,
+    1.0,
+    0.1,
+    -0.3,
+    0.04,
+    1.0 + 2.0**-9,
+    float.fromhex("0x1.0100000001p+0"),
+    float.fromhex("0x1.8p-150"),
+    2.0**-150,
+    -(2.0**-1074),
+    2.0**-17,
+    1.5 * 2.0**-17,
+    2.0**-10,
+    447.0,
+    464.0,
+    465.0,
+    65519.0,
+    65520.0,
+    1e5,
+    -1e39,
+    1.7976931348623157e308,
+    math.nan,
+]
+
+LITERAL = bytes(range(1, 49))
+LITERALS = {hashlib.sha256(LITERAL).hexdigest(): LITERAL}
+_LITERAL = Literal(hashlib.sha256(LITERAL).hexdigest())
+
+_NEGATIVE = Constant(-1.0)
+_STEP = Pointwise("exp", (Uniform(math.log(0.001), math.log(0.1)),))
+_CLAMPED = Pointwise("clamp", (_STEP, Constant(1e-4), Constant(0.05)))
+_SOFTPLUS_INVERSE = Pointwise(
+    "add",
+    (
+        _CLAMPED,
+        Pointwise(
+            "log",
+            (
+                Pointwise(
+                    "multiply",
+                    (Pointwise("expm1", (Pointwise("multiply", (_CLAMPED, _NEGATIVE)),)), _NEGATIVE),
+                ),
+            ),
+        ),
+    ),
+)
+"""Mamba's dt_bias: x + log(-expm1(-x)) of a clamped log-uniform x."""
+
+_EMBEDDING = Parts(Normal(0.0, 0.02), (Part((2, 0), (3, 5), Constant(0.0)),))
+_EXPERTS = Parts(
+    Uniform(-0.5, 0.5), (Part((0, 0, 1), (2, 3, 3), Normal(1.0, 0.1)), Part((1, 1, 0), (2, 3, 4), Constant(7.0)))
+)
+_DELTA = Parts(Constant(0.0), (Part((0, 0, 1, 1), (4, 3, 2, 2), Orthogonal(1.5)),))
+_GATES = Parts(Orthogonal(1.0), (Part((3, 0), (6, 3), Orthogonal(1.0)), Part((0, 1), (3, 2), Eye())))
+_NESTED = Parts(
+    Pointwise("multiply", (Normal(0.0, 1.0), Arange(1.0, 0.5, 1))),
+    (
+        Part((0, 1), (3, 3), Parts(Arange(10.0, 1.0, 0), (Part((1, 0), (3, 1), Normal(0.0, 1.0)),))),
+        Part((3, 0), (5, 4), Sparse(0.5, 1.0)),
+        Part((5, 1), (6, 4), Literal(hashlib.sha256(LITERAL[:12]).hexdigest())),
+    ),
+)
+LITERALS[hashlib.sha256(LITERAL[:12]).hexdigest()] = LITERAL[:12]
+
+TENSORS: list[Tensor] = [
+    *((42, "w", dtype, (3, 7), fill) for dtype in FLOATS for fill in (Normal(0.0, 0.02), Uniform(-0.1, 0.1))),
+    *((42, "w", dtype, (3, 7), TruncNormal(0.0, 0.02, -0.04, 0.04)) for dtype in FLOATS),
+    *((7, "c", dtype, (2,), Constant(0.3)) for dtype in FLOATS),
+    *((7, "c", dtype, (2,), Constant(1.0)) for dtype in ("U64", "I64", "U32", "I32", "U16", "I16", "U8", "I8", "BOOL")),
+    (7, "c", "C64", (2,), Constant(0.1)),
+    (7, "s", "F32", (), Normal(0.0, 1.0)),
+    (7, "s", "F32", (0, 3), Normal(0.0, 1.0)),
+    (7, "n", "F64", (2,), Normal(0.1, 0.0)),
+    (7, "u", "BF16", (2,), Uniform(0.1, 0.1)),
+    (7, "t", "F32", (2,), TruncNormal(7.0, 0.0, -1.0, 1.0)),
+    (7, "t", "F32", (2,), TruncNormal(0.0, 1.0, 37.0, 50.0)),
+    (7, "t", "BF16", (2,), TruncNormal(0.0, 1.0, -90.0, -40.3)),
+    (7, "l", "F32", (3, 4), _LITERAL),
+    (7, "e", "F16", (3, 4), Eye()),
+    (7, "d", "F32", (4, 3, 3), Dirac(2)),
+    (7, "d", "BF16", (3, 2, 2, 3), Dirac(1)),
+    (7, "a", "F32", (2, 5), Arange(1.0, 1.0, 1)),
+    (7, "a", "I64", (6,), Arange(0.0, 1.0, 0)),
+    (7, "a", "BF16", (5,), Arange(0.1, float.fromhex("0x1.0100000001p-1"), 0)),
+    (7, "a", "F64", (2, 2, 2), Arange(0.1, -0.3, 1)),
+    (7, "p", "F32", (5,), Linspace(0.0, 1.0, 0)),
+    (7, "p", "F64", (3, 4), Linspace(-1.0, 2.0, 1)),
+    (7, "p", "F16", (1,), Linspace(3.0, 4.0, 0)),
+    (7, "mixer.A_log", "F32", (2, 8), Pointwise("log", (Arange(1.0, 1.0, 1),))),
+    (7, "mixer.dt_bias", "F32", (6,), _SOFTPLUS_INVERSE),
+    (7, "scaled", "BF16", (2, 3), Pointwise("divide", (TruncNormal(0.0, 0.02, -0.04, 0.04), Constant(3.0)))),
+    (7, "root", "F32", (4,), Pointwise("sqrt", (Arange(-1.0, 1.0, 0),))),
+    (7, "nan", "F8_E4M3", (4,), Pointwise("divide", (Constant(1.0), Arange(-1.0, 1.0, 0)))),
+    (7, "cos", "F32", (5,), Pointwise("cos", (Arange(0.0, 1.0, 0),))),
+    *((7, "q", "F32", shape, Orthogonal(1.0)) for shape in ((1, 1), (4, 4), (5, 3), (3, 5), (2, 3, 2), (40, 34))),
+    (7, "q", "BF16", (4, 3), Orthogonal(math.sqrt(2.0))),
+    (7, "q", "F16", (6, 6), Orthogonal(-1.0)),
+    (7, "delta", "F32", (4, 3, 3, 3), _DELTA),
+    (7, "gates", "F32", (6, 3), _GATES),
+    (7, "z", "F32", (6, 4), Sparse(0.4, 0.01)),
+    (7, "z", "BF16", (5, 2), Sparse(1.0, 0.01)),
+    (7, "perm", "I64", (16,), Permutation()),
+    (7, "perm", "F32", (5,), Permutation()),
+    (7, "g", "F32", (3, 1, 1), NormOf("v", (3, 2, 2), Uniform(-0.5, 0.5), 0)),
+    (7, "g", "BF16", (4,), NormOf("v", (2, 4, 3), Pointwise("add", (Normal(0.0, 1.0), Constant(1.0))), 1)),
+    (7, "second", "F32", (2, 3), Copy("first", Normal(0.0, 1.0))),
+    (7, "second", "F32", (3, 3), Copy("first", Orthogonal(1.0))),
+    (7, "mixed", "F32", (4,), Pointwise("add", (Normal(0.0, 1.0), Copy("mixed/2", Normal(0.0, 1.0))))),
+    (7, "embed", "F32", (4, 5), _EMBEDDING),
+    (7, "experts", "F16", (2, 3, 4), _EXPERTS),
+    (7, "nested", "F32", (6, 4), _NESTED),
+]
+"""Small enough to read."""
+
+BIG: list[Tensor] = [
+    *((42, "fc.weight", dtype, (1000, 411), Normal(0.0, 0.02)) for dtype in FLOATS),
+    (42, "fc.weight", "F32", (1000, 411), Uniform(-0.125, 0.375)),
+    (42, "fc.weight", "F32", (1000, 411), TruncNormal(0.0, 0.02, -0.04, 0.04)),
+    (42, "fc.weight", "BF16", (1000, 411), TruncNormal(0.01, 0.02, -0.04, 0.04)),
+    (0, "embed.weight", "F32", (4099, 31), TruncNormal(0.0, 1.0, 5.0, 6.0)),
+    (0, "embed.weight", "F32", (4099, 31), TruncNormal(0.5, 2.0, -70.0, -20.0)),
+    (2**64 - 1, "größe", "F32", (7, 11, 13, 17), Normal(1.0, 3.0)),
+    (42, "rnn.weight_hh", "F32", (300, 300), Orthogonal(1.0)),
+    (42, "wide", "BF16", (64, 32, 3, 3), Orthogonal(1.0)),
+    (42, "sparse", "F32", (500, 300), Sparse(0.1, 0.01)),
+    (42, "order", "I32", (100_000,), Permutation()),
+    (42, "norms", "F32", (500, 1), NormOf("fc.weight", (500, 1000), Normal(0.0, 0.02), 0)),
+    (42, "dt", "F32", (5000,), _SOFTPLUS_INVERSE),
+    (42, "nested", "F32", (600, 400), Parts(Normal(0.0, 1.0), (Part((0, 100), (600, 300), Orthogonal(1.0)),))),
+]
+"""Tensors whose digests stand in the vectors."""
