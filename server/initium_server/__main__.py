@@ -28,7 +28,16 @@ def parser() -> argparse.ArgumentParser:
         "serve", help="serve first checkpoints", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     serve.add_argument("--listen", default="127.0.0.1:7070", help="host:port or unix:/path (default %(default)s)")
-    serve.add_argument("--device", default="auto", help="auto, cpu, or a torch device such as cuda:0 (default auto)")
+    serve.add_argument(
+        "--device",
+        default="auto",
+        help="auto (every GPU, else cpu), cpu, or torch devices, e.g. cuda:0,cuda:1 (default auto)",
+    )
+    serve.add_argument(
+        "--backend",
+        default="auto",
+        help="what draws: auto, numba (CPU), torch or triton (GPUs); the bytes are the same",
+    )
     serve.add_argument("--threads", type=_positive, default=None, help="threads that draw (default: all cores)")
     serve.add_argument(
         "--grace", type=float, default=30.0, help="seconds that running streams get at shutdown (default %(default)g)"
@@ -48,6 +57,20 @@ def parser() -> argparse.ArgumentParser:
         type=_positive,
         metavar="GIB",
         help="memory that one run of generator torch may take (default: three quarters of the machine's)",
+    )
+    serve.add_argument(
+        "--whole-elements",
+        type=_positive,
+        metavar="N",
+        default=1 << 26,
+        help="elements of a tensor that is made whole, such as an orthogonal one (default %(default)s)",
+    )
+    serve.add_argument(
+        "--whole-memory",
+        type=_positive,
+        metavar="GIB",
+        default=1,
+        help="memory that keeps such tensors between reads (default %(default)s GiB)",
     )
     serve.add_argument(
         "--exit-with-parent",
@@ -90,9 +113,11 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     settings = Settings(
         listen=args.listen,
         device=choose_device(args.device),
+        backend=args.backend,
         threads=threads,
         build_workers=args.build_workers,
         warm=not args.exit_with_parent,
+        whole_bytes=args.whole_memory << 30,
         limits=_limits(args),
     )
     server = Server(settings)
@@ -105,7 +130,7 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
 
 
 def _limits(args: argparse.Namespace) -> Limits:
-    limits = Limits(build_bytes=args.build_memory << 30)
+    limits = Limits(build_bytes=args.build_memory << 30, whole_elements=args.whole_elements)
     return replace(limits, torch_bytes=args.torch_memory << 30) if args.torch_memory else limits
 
 

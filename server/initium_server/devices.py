@@ -1,20 +1,27 @@
-"""Which device a server uses. Under `stream-v1` it never changes a byte."""
+"""Which devices a server uses. Under `stream-v1` they never change a byte."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+_GPU_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What stands where a GPU's driver is loaded: NVIDIA, AMD, either under WSL."""
+
 
 def choose_device(wanted: str) -> str:
-    """The device for `--device`: `auto` is `cpu`, where the law's only backend of this version draws.
+    """`--device`, with `auto` resolved: every GPU of this machine, e.g. `cuda:0,cuda:1`, else `cpu`.
 
-    Other devices serve generator `torch`. Raises OSError when PyTorch does not see `wanted`.
+    PyTorch is imported only where there is a driver. Whether a device can draw, `accelerators.backend_for` says.
     """
-    if wanted in ("auto", "cpu"):
+    if wanted != "auto":
+        return wanted
+    if not any(Path(driver).exists() for driver in _GPU_DRIVERS):
         return "cpu"
     import torch
 
-    try:
-        torch.empty(0, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        text = str(error).splitlines()[0]
-        raise OSError(f"--device {wanted}: PyTorch cannot use it here ({text}); use --device cpu") from None
-    return wanted
+    return ",".join(f"cuda:{k}" for k in range(torch.cuda.device_count())) or "cpu"
+
+
+def first_device(devices: str) -> str:
+    """Where generator `torch` runs, which takes one device."""
+    return devices.partition(",")[0]

@@ -40,7 +40,7 @@ def test_all_devices_share_the_work(backend: str) -> None:
     """Promise 1 (pure): sixteen threads, long ranges of odd lengths, every device of the machine."""
     made = resolve(Normal(0.0, 0.02), conformance.IDENTITY, "BF16")
     assert isinstance(made, Draw)
-    draw = backend_for(",".join(GPUS), backend)
+    _, draw = backend_for(",".join(GPUS), backend)
     step, count = 2 * 3_000_001, 48
     want, got = np.zeros(step * count, np.uint8), np.zeros(step * count, np.uint8)
     with ThreadPoolExecutor(16) as pool:

@@ -50,6 +50,12 @@ MAPS: list[tuple[Random, str]] = [
     (TruncNormal(0.0, 1.0, 1.5, 9.0), "F32"),
     (TruncNormal(0.0, 1.0, -6.0, -5.0), "F32"),
     (TruncNormal(1.0, 2.0, 61.0, 63.0), "F32"),
+    (TruncNormal(0.0, 1.0, -1.0, 2.0**-40), "F32"),
+    (TruncNormal(0.0, 1.0, -(2.0**-40), 1.0), "F32"),
+    (TruncNormal(0.0, 1.0, 1.0, 1.0 + 2.0**-16), "F32"),
+    (TruncNormal(0.0, 1.0, -1.1, 0.9), "F64"),
+    (Uniform(-(2.0**-10), 2.0**-10), "F8_E4M3"),
+    (Uniform(-0.0, 1.0), "F32"),
 ]
 
 CONSTANTS = [
@@ -118,6 +124,15 @@ _NESTED = Parts(
 )
 LITERALS[hashlib.sha256(LITERAL[:12]).hexdigest()] = LITERAL[:12]
 
+
+def _tall(depth: int) -> Fill:
+    return Pointwise("sqrt", (_tall(depth - 1),)) if depth > 1 else Constant(1.0)
+
+
+def _wide(depth: int) -> Fill:
+    return Pointwise("add", (_wide(depth - 1), _wide(depth - 1))) if depth > 1 else Constant(1.0)
+
+
 TENSORS: list[Tensor] = [
     *((42, "w", dtype, (3, 7), fill) for dtype in FLOATS for fill in (Normal(0.0, 0.02), Uniform(-0.1, 0.1))),
     *((42, "w", dtype, (3, 7), TruncNormal(0.0, 0.02, -0.04, 0.04)) for dtype in FLOATS),
@@ -148,7 +163,10 @@ TENSORS: list[Tensor] = [
     (7, "root", "F32", (4,), Pointwise("sqrt", (Arange(-1.0, 1.0, 0),))),
     (7, "nan", "F8_E4M3", (4,), Pointwise("divide", (Constant(1.0), Arange(-1.0, 1.0, 0)))),
     (7, "cos", "F32", (5,), Pointwise("cos", (Arange(0.0, 1.0, 0),))),
-    *((7, "q", "F32", shape, Orthogonal(1.0)) for shape in ((1, 1), (4, 4), (5, 3), (3, 5), (2, 3, 2), (40, 34))),
+    *(
+        (7, "q", "F32", shape, Orthogonal(1.0))
+        for shape in ((1, 1), (4, 4), (8, 8), (5, 3), (3, 5), (2, 3, 2), (40, 34))
+    ),
     (7, "q", "BF16", (4, 3), Orthogonal(math.sqrt(2.0))),
     (7, "q", "F16", (6, 6), Orthogonal(-1.0)),
     (7, "delta", "F32", (4, 3, 3, 3), _DELTA),
@@ -165,6 +183,23 @@ TENSORS: list[Tensor] = [
     (7, "embed", "F32", (4, 5), _EMBEDDING),
     (7, "experts", "F16", (2, 3, 4), _EXPERTS),
     (7, "nested", "F32", (6, 4), _NESTED),
+    (7, "zero", "F32", (2,), Uniform(-0.0, 0.0)),
+    (7, "zero", "F32", (2,), Normal(-0.0, 0.0)),
+    (7, "zero", "F32", (2,), TruncNormal(-0.0, 0.0, -1.0, 1.0)),
+    (7, "zero", "F32", (2,), TruncNormal(-1.0, 0.0, -0.0, 1.0)),
+    (7, "zero", "F8_E4M3", (8,), Uniform(-(2.0**-10), 2.0**-10)),
+    (7, "zero", "I32", (2,), Constant(-0.0)),
+    (7, "p", "F64", (7,), Linspace(-0.1, 0.7, 0)),
+    (7, "clamped", "F32", (3,), Pointwise("clamp", (Arange(0.0, 1.0, 0), Constant(2.0), Constant(1.0)))),
+    (7, "cos", "F32", (3,), Pointwise("cos", (Arange(2.0**20 - 0.125, 0.125, 0),))),
+    (7, "part", "F32", (8,), Parts(Constant(0.0), (Part((2,), (5,), Copy("v", Normal(0.0, 1.0))),))),
+    (7, "g", "F32", (2,), NormOf("v", (2, 2), Parts(Normal(0.0, 1.0), (Part((0, 1), (2, 2), Eye()),)), 0)),
+    (7, "tiny", "F32", (2,), Normal(0.0, 2.0**-95)),
+    (7, "deep", "F32", (2,), _tall(16)),
+    (7, "wide", "F32", (2,), Pointwise("sqrt", (_wide(6),))),
+    (7, "empty", "F32", (4, 2), Parts(Constant(1.0), (Part((1, 0), (1, 2), Constant(2.0)),))),
+    (7, "ends", "U64", (2,), Arange(2.0**63, 2.0**62, 0)),
+    (7, "ends", "I8", (2,), Arange(-128.0, 255.0, 0)),
 ]
 """Small enough to read."""
 
@@ -185,3 +220,56 @@ BIG: list[Tensor] = [
     (42, "nested", "F32", (600, 400), Parts(Normal(0.0, 1.0), (Part((0, 100), (600, 300), Orthogonal(1.0)),))),
 ]
 """Tensors whose digests stand in the vectors."""
+
+
+REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
+    ("F32", (4,), Normal(0.0, -1.0)),
+    ("F32", (4,), Normal(0.0, 1e39)),
+    ("F32", (4,), Normal(0.0, 3.403e38)),
+    ("F32", (4,), Normal(0.0, 2.0**-96)),
+    ("I32", (4,), Normal(0.0, 1.0)),
+    ("C64", (4,), Normal(0.0, 1.0)),
+    ("F32", (2**32, 2**31), Normal(0.0, 1.0)),
+    ("F32", (4,), Uniform(1.0, 0.0)),
+    ("BF16", (4,), Uniform(1.0001, 1.0002)),
+    ("F8_E4M3", (4,), Uniform(500.0, 600.0)),
+    ("F32", (4,), TruncNormal(0.0, 1.0, 2.0, 2.0)),
+    ("F16", (4,), TruncNormal(0.0, 1e6, 1e6, 2e6)),
+    ("F32", (4,), TruncNormal(0.0, 1.0, -1e-35, 1e-35)),
+    ("I64", (4,), Constant(0.5)),
+    ("I64", (0,), Constant(0.5)),
+    ("BOOL", (4,), Constant(2.0)),
+    ("U8", (4,), Constant(-1.0)),
+    ("F32", (4,), _LITERAL),
+    ("F32", (4,), Literal("0" * 64)),
+    ("F32", (4,), Eye()),
+    ("F32", (4, 4), Dirac(1)),
+    ("F32", (4, 4, 3), Dirac(3)),
+    ("F32", (4, 4, 3), Dirac(0)),
+    ("F32", (4,), Arange(0.0, 1.0, 1)),
+    ("U8", (4,), Arange(0.0, 100.0, 0)),
+    ("F32", (4,), Arange(0.0, 1e308, 0)),
+    ("I64", (4,), Linspace(0.0, 3.0, 0)),
+    ("F32", (4,), Linspace(-1e308, 1e308, 0)),
+    ("F32", (4,), Pointwise("sin", (Constant(0.0),))),
+    ("F32", (4,), Pointwise("add", (Constant(0.0),))),
+    ("I32", (4,), Pointwise("sqrt", (Constant(4.0),))),
+    ("F32", (4,), _tall(17)),
+    ("F32", (4,), Pointwise("add", (_wide(6), Constant(1.0)))),
+    ("F32", (4,), Orthogonal(1.0)),
+    ("I32", (4, 4), Orthogonal(1.0)),
+    ("F32", (4, 4, 4), Sparse(0.5, 1.0)),
+    ("F32", (4, 4), Sparse(1.5, 1.0)),
+    ("F32", (4, 4), Sparse(0.5, -1.0)),
+    ("I64", (4, 4), Permutation()),
+    ("U8", (300,), Permutation()),
+    ("F16", (4000,), Permutation()),
+    ("F32", (4,), NormOf("v", (3, 4), Normal(0.0, 1.0), 0)),
+    ("F32", (4,), NormOf("v", (3, 4), Normal(0.0, 1.0), 2)),
+    ("I32", (3,), NormOf("v", (3, 4), Normal(0.0, 1.0), 0)),
+    ("F32", (4,), Parts(Constant(0.0), (Part((0,), (5,), Constant(1.0)),))),
+    ("F32", (4,), Parts(Constant(0.0), (Part((3,), (2,), Constant(1.0)),))),
+    ("F32", (4, 4), Parts(Constant(0.0), (Part((0,), (2,), Constant(1.0)),))),
+    ("F32", (4, 4), Parts(Constant(0.0), (Part((0, 0), (2, 2), Uniform(1.0, 0.0)), Part((0, 0), (4, 4), Eye())))),
+]
+"""dtype, shape and a fill that no implementation draws."""

@@ -135,7 +135,7 @@ def inside(low: float, high: float, dtype: str) -> tuple[float, float]:
         first = np.nextafter(first, kind(top))
     if float(last) > high:
         last = np.nextafter(last, kind(-top))
-    return float(first), float(last)
+    return float(first) + 0.0, float(last) + 0.0
 
 
 def values(word: Words, fill: Uniform | Normal | TruncNormal, dtype: str) -> Single:

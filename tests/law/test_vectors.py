@@ -141,6 +141,14 @@ def test_maps_of_the_reference(group: tuple[tuple[str, str], list[tuple[int, int
     assert made.view(np.uint32).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("line", lines("refusals.txt"), ids=" ".join)
+def test_refusals(line: list[str]) -> None:
+    """Promise 4 (nothing silent)."""
+    dtype, shape, fill = line
+    with pytest.raises(ValueError, match=r"."):
+        prepare(fill_of(fill), 0, "x", tuple(map(int, shape.split("x"))), dtype, LITERALS)
+
+
 @pytest.mark.parametrize("line", lines("digests.txt"), ids=lambda line: f"{line[2]} {line[3]} {line[4][:40]}")
 def test_digests(line: list[str]) -> None:
     fill, seed, name, shape, dtype = spec(line)

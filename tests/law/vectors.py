@@ -1,7 +1,8 @@
 """The vectors of the law in `proto/vectors`: how they are read, and how they were made.
 
-`python -m tests.law.vectors DIRECTORY` writes the files anew; what is published there never changes, so it is only of use
-to add files and lines. Values come from the plain reference beside this file, which the compiled backends are compared with.
+`python -m tests.law.vectors DIRECTORY` writes the files anew; what is published there never changes, so it is only of
+use to add files and lines. Values come from the plain reference beside this file, which the compiled backends are
+compared with.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from initium_server.law.identity import identity
 from initium_server.law.truncated import around
 
 from . import functions_reference, reference, reference_fills
-from .cases import BIG, CONSTANTS, LITERALS, MAPS, TENSORS
+from .cases import BIG, CONSTANTS, LITERALS, MAPS, REFUSED, TENSORS
 
 VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
 SEEDS_AND_NAMES = [
@@ -105,6 +106,8 @@ def _bounds() -> Iterator[str]:
         yield f"tail | {_double(x)} | {_double(phi.tail(x))}"
         yield f"centre | {_double(x)} | {_double(phi.centre(x))}"
         yield f"exp | {_double(-x * x / 2)} | {_double(phi.exp(-x * x / 2))}"
+    for y in np.random.default_rng(700).uniform(-700.0, 0.0, 40).tolist():
+        yield f"exp | {_double(y)} | {_double(phi.exp(y))}"
 
 
 def _functions() -> Iterator[str]:
@@ -145,6 +148,11 @@ def _digests() -> Iterator[str]:
         yield f"{_spec(seed, name, dtype, shape, fill)} | {hashlib.sha256(out).hexdigest()}"
 
 
+def _refusals() -> Iterator[str]:
+    for dtype, shape, fill in REFUSED:
+        yield f"{dtype} | {'x'.join(map(str, shape))} | {text_of(fill)}"
+
+
 def _spec(seed: int, name: str, dtype: str, shape: Iterable[int], fill: fills.Fill) -> str:
     extents = "x".join(map(str, shape)) or "-"
     return f"{seed} | {json.dumps(name)} | {dtype} | {extents} | {text_of(fill)}"
@@ -163,7 +171,7 @@ FILES = {
     "identity.txt": (
         _identity,
         "Identities, and words of far elements. Origin: Python's hashlib, and Philox in Python integers.\n"
-        "Columns: purpose (- or choice) | seed (decimal) | tensor name (JSON string) | k0 k1 c2 c3 | words of elements\n"
+        "Columns: purpose (- or choice) | seed (decimal) | tensor name (JSON string) | k0 k1 c2 c3 | words of elements "
         + " ".join(map(str, FAR_ELEMENTS)),
     ),
     "maps.txt": (
@@ -173,7 +181,7 @@ FILES = {
     ),
     "bounds.txt": (
         _bounds,
-        "tail, centre and exp of section 5 in binary64. Origin: Python's floats.\nColumns: function | argument | result",
+        "tail, centre and exp of section 5 in f64. Origin: Python's floats.\nColumns: function | argument | result",
     ),
     "functions.txt": (
         _functions,
@@ -190,14 +198,19 @@ FILES = {
     ),
     "tensors.txt": (
         _tensors,
-        "All bytes of small tensors, in the order in which they are written. Origin: the law worked off in NumPy and Python.\n"
+        "All bytes of small tensors, in the order in which they are written. Origin: the text, worked off in NumPy.\n"
         "Literals: "
         + "; ".join(f"{digest} is the bytes {data.hex()}" for digest, data in LITERALS.items())
         + f".\nColumns: {SPEC} | bytes",
     ),
+    "refusals.txt": (
+        _refusals,
+        "Fills that must be refused; the literals are those of tensors.txt. Origin: the text.\n"
+        "Columns: dtype | shape | fill",
+    ),
     "digests.txt": (
         _digests,
-        "SHA-256 of all bytes of large tensors. Origin: Initium's CPU backend, which equals the reference on the other files.\n"
+        "SHA-256 of all bytes of large tensors. Origin: Initium's CPU backend, equal to the reference elsewhere.\n"
         f"Columns: {SPEC} | SHA-256",
     ),
 }

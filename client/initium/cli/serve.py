@@ -22,7 +22,7 @@ def register(commands: Commands) -> None:
     """Adds the command."""
     parser = add_command(commands, "serve", "run a server", _EXAMPLES)
     parser.add_argument("--listen", metavar="ADDR", help="host:port or unix:/path (default 127.0.0.1:7070)")
-    parser.add_argument("--device", metavar="D", help="auto (default), cpu, cuda, cuda:N")
+    parser.add_argument("--device", metavar="D", help="auto (default: every GPU, else cpu), cpu, cuda:0,cuda:1")
     parser.add_argument("--threads", type=positive, metavar="N", help="threads that draw; default: all cores")
     parser.set_defaults(run=run, passes_on=True)
 

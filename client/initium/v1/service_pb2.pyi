@@ -195,7 +195,7 @@ class GetCapabilitiesResponse(_message.Message):
     def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors")
+    __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors", "whole_elements")
     MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     LEAF_BYTES_FIELD_NUMBER: _ClassVar[int]
     ELEMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +204,7 @@ class Limits(_message.Message):
     BUILD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MODULE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     message_bytes: int
     leaf_bytes: int
     elements: int
@@ -212,4 +213,5 @@ class Limits(_message.Message):
     build_bytes: int
     module_depth: int
     tensors: int
-    def __init__(self, message_bytes: _Optional[int] = ..., leaf_bytes: _Optional[int] = ..., elements: _Optional[int] = ..., literal_bytes: _Optional[int] = ..., build_seconds: _Optional[int] = ..., build_bytes: _Optional[int] = ..., module_depth: _Optional[int] = ..., tensors: _Optional[int] = ...) -> None: ...
+    whole_elements: int
+    def __init__(self, message_bytes: _Optional[int] = ..., leaf_bytes: _Optional[int] = ..., elements: _Optional[int] = ..., literal_bytes: _Optional[int] = ..., build_seconds: _Optional[int] = ..., build_bytes: _Optional[int] = ..., module_depth: _Optional[int] = ..., tensors: _Optional[int] = ..., whole_elements: _Optional[int] = ...) -> None: ...

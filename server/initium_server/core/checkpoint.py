@@ -79,8 +79,8 @@ class _Segment:
 class VirtualCheckpoint:
     """The files of a checked plan of generator `stream-v1`.
 
-    Raises InitiumError(INVALID_PLAN) when a fill cannot be drawn for its tensor, TOO_LARGE when one that needs its whole
-    tensor has more elements than `engine` makes.
+    Raises InitiumError(INVALID_PLAN) when a fill cannot be drawn for its tensor, TOO_LARGE when one that needs its
+    whole tensor has more elements than `engine` makes.
     """
 
     def __init__(self, plan: plan_pb2.Plan, engine: law.Engine = law.ENGINE) -> None:

@@ -65,7 +65,7 @@ class Dirac:
 
 @dataclass(frozen=True, slots=True)
 class Arange:
-    """start + step i, with i the index along `axis`, as `torch.arange` laid along one axis and repeated over the others."""
+    """start + step i, i the index along `axis`: `torch.arange` along one axis, repeated over the others."""
 
     start: float
     step: float
@@ -114,7 +114,7 @@ class Permutation:
 
 @dataclass(frozen=True, slots=True)
 class NormOf:
-    """Euclidean norms of another tensor's binary32 values, over all axes but one, as `torch.nn.utils.weight_norm` has them.
+    """Euclidean norms of another tensor's binary32 values, over all axes but one, as in `torch.nn.utils.weight_norm`.
 
     That tensor is called `name`, has this `shape` and `fill`; it need not be in the plan.
     """

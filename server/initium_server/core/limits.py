@@ -21,6 +21,7 @@ class Limits:
     elements: int = 1 << 44
     tensors: int = 1_000_000
     literal_bytes: int = LITERAL_BYTES
+    whole_elements: int = 1 << 26
     build_seconds: int = 120
     build_bytes: int = 8 << 30
     torch_seconds: int = 3600

@@ -43,6 +43,12 @@ class Cache:
             self._keep(key, made)
         return made
 
+    def clear(self) -> None:
+        """Forgets all tensors."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
     def _keep(self, key: Hashable, made: Whole) -> None:
         with self._lock:
             self._making.pop(key, None)

@@ -1,8 +1,9 @@
 """exp, log, expm1 and cos of binary32 values by fixed sequences of correctly rounded binary64 operations.
 
-Each takes float32[n] and gives float32[n]: the argument is widened, the sequence written here is worked off in binary64,
-every operation rounded by itself, and the result is rounded once. What it gives is the definition; it is within 1e-15 of
-the true function before that last rounding. No function of a mathematical library is used, so any machine agrees.
+Each takes float32[n] and gives float32[n]: the argument is widened, the sequence written here is worked off in
+binary64, every operation rounded by itself, and the result is rounded once. What it gives is the definition; it is
+within 1e-15 of the true function before that last rounding. No function of a mathematical library is used, so any
+machine agrees.
 """
 
 from __future__ import annotations

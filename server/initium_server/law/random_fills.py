@@ -77,7 +77,7 @@ def resolve(fill: Uniform | Normal | TruncNormal, identity: Identity, dtype: str
 
 
 def _uniform(fill: Uniform, dtype: str) -> _Map | Constant:
-    _check_numbers(low=fill.low, high=fill.high)
+    _check_numbers(_F32_LARGEST, low=fill.low, high=fill.high)
     if fill.low > fill.high:
         raise ValueError(f"uniform bounds low={fill.low} and high={fill.high} are in the wrong order")
     if fill.low == fill.high:
@@ -86,7 +86,7 @@ def _uniform(fill: Uniform, dtype: str) -> _Map | Constant:
 
 
 def _normal(fill: Normal, dtype: str) -> _Map | Constant:
-    _check_numbers(mean=fill.mean, std=fill.std)
+    _check_numbers(_F32_LARGEST, mean=fill.mean, std=fill.std)
     _check_std(fill.std)
     if fill.std == 0.0:
         return Constant(fill.mean)
@@ -95,8 +95,8 @@ def _normal(fill: Normal, dtype: str) -> _Map | Constant:
 
 
 def _trunc_normal(fill: TruncNormal, dtype: str) -> _Map | Constant:
-    _check_numbers(mean=fill.mean, std=fill.std)
-    _check_numbers(limit=math.inf, a=fill.a, b=fill.b)
+    _check_numbers(_F32_LARGEST, mean=fill.mean, std=fill.std)
+    _check_numbers(math.inf, a=fill.a, b=fill.b)
     _check_std(fill.std)
     if fill.a >= fill.b:
         raise ValueError(f"truncation bounds a={fill.a} and b={fill.b} are not in ascending order")
@@ -144,7 +144,7 @@ def _inward(low: float, high: float, dtype: str) -> tuple[float, float]:
     return lower, upper
 
 
-def _check_numbers(limit: float = _F32_LARGEST, **numbers: float) -> None:
+def _check_numbers(limit: float, **numbers: float) -> None:
     """Random values are binary32 numbers, made from finite numbers that binary32 can hold."""
     for name, value in numbers.items():
         if not math.isfinite(value) or abs(value) > limit:

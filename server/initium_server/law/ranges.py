@@ -34,7 +34,7 @@ def arange(fill: Arange, shape: Sequence[int], dtype: str) -> Writer:
 
 
 def linspace(fill: Linspace, shape: Sequence[int], dtype: str) -> Writer:
-    """With n the extent and step = (end - start) / (n - 1): start + step i in the first half, else end - step (n - 1 - i).
+    """start + step i in the first half, then end - step (n - 1 - i); step = (end - start) / (n - 1), n the extent.
 
     In binary64, then rounded once to the dtype. n = 1 gives start.
     """

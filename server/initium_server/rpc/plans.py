@@ -19,6 +19,7 @@ from initium_server.core.limits import Limits
 from initium_server.core.load import check_plan
 from initium_server.core.plan import TORCH, with_seed
 from initium_server.errors import InitiumError, invalid
+from initium_server.law import Engine
 
 Cancelled = Callable[[], bool]
 
@@ -45,12 +46,12 @@ class Plans:
         pool: BuildPool,
         torch_pool: BuildPool,
         limits: Limits,
+        engine: Engine,
         device: str,
-        threads: int,
         cache_bytes: int = 256 << 20,
     ) -> None:
         self._pool, self._torch_pool = pool, torch_pool
-        self._limits, self._device, self._threads = limits, device, threads
+        self._limits, self._engine, self._device = limits, engine, device
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._recipes: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -105,7 +106,7 @@ class Plans:
             known = self._held.get(self._recipes.get(key, ""))
         if known and recipe.HasField("seed"):
             return self._hold(with_seed(known.plan, recipe.seed))
-        job = partial(jobs.resolve, self._limits, self._device, self._threads)
+        job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
         answer = self._pool.run(job, recipe.SerializeToString(), cancelled, jobs.load_for_recipe)
         held = self._hold(plan_pb2.Plan.FromString(answer))
         with self._lock:
@@ -123,7 +124,7 @@ class Plans:
         with self._lock:
             if known := self._held.get(plan.plan_digest):
                 return known
-        checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan)
+        checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan, self._engine)
         held = Held(plan, checkpoint, size * HELD_COST)
         with self._lock:
             self._held[plan.plan_digest] = held
@@ -136,7 +137,7 @@ class Plans:
 
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
-        job = partial(jobs.run_torch, self._limits, directory, self._device, self._threads)
+        job = partial(jobs.run_torch, self._limits, directory, self._device, self._engine.threads)
         self._torch_pool.run(job, plan.SerializeToString(), cancelled, jobs.load_for_torch)
         return StoredCheckpoint(plan, Path(directory))
 

@@ -13,8 +13,10 @@ from grpc_reflection.v1alpha import reflection
 
 from initium.digests import leaf_digest
 from initium_server import law
+from initium_server.accelerators import backend_for
 from initium_server.build.pool import BuildPool
 from initium_server.core.limits import Limits
+from initium_server.devices import first_device
 from initium_server.rpc.plans import Plans
 from initium_server.rpc.service import SERVICE, Service
 from initium_server.rpc.stream import Streamer
@@ -29,12 +31,16 @@ class Settings:
 
     listen: str = "127.0.0.1:7070"
     device: str = "cpu"
+    """One or several devices, as `accelerators.backend_for` takes them."""
+    backend: str = "auto"
     threads: int = 1
     build_workers: int = 2
     streams: int = 64
     """Streams that are served at once; more are refused with BUSY."""
     warm: bool = True
     """Load libraries and kernels before listening, not when the first request needs them."""
+    whole_bytes: int = 1 << 30
+    """Memory for tensors that are made whole, such as orthogonal ones."""
     limits: Limits = field(default_factory=Limits)
     digest: Callable[[memoryview], bytes] = leaf_digest
 
@@ -42,23 +48,26 @@ class Settings:
 class Server:
     """A running server. `address` is where clients find it.
 
-    Raises OSError when it cannot listen.
+    Raises OSError when it cannot listen, or its device cannot draw.
     """
 
     def __init__(self, settings: Settings) -> None:
         limits, preload = settings.limits, settings.warm
+        backend, draw = backend_for(settings.device, settings.backend)
+        engine = law.Engine(draw, limits.whole_elements, law.Cache(settings.whole_bytes), settings.threads)
+        device = first_device(settings.device)
         self._pool = BuildPool(limits.build_seconds, limits.build_bytes, settings.build_workers, preload=preload)
         # Real models of generator `torch` take memory and time of their own, one after another.
         self._torch_pool = BuildPool(limits.torch_seconds, limits.torch_bytes, workers=1, preload=preload)
         self._streamer = Streamer(settings.threads, settings.digest)
-        plans = Plans(self._pool, self._torch_pool, limits, settings.device, settings.threads)
+        plans = Plans(self._pool, self._torch_pool, limits, engine, device)
         if settings.warm:
             law.warm()
             self._pool.warm()
             plans.optimizers(lambda: False)
         else:
             threading.Thread(target=law.warm, daemon=True).start()
-        service = Service(plans, self._streamer, limits, settings.device, settings.threads, settings.streams)
+        service = Service(plans, self._streamer, limits, engine, (device, backend), settings.streams)
         handlers = settings.streams + SPARE_THREADS
         # Calls beyond twice the threads are refused by gRPC itself, before their messages are queued in memory.
         self._server = grpc.server(

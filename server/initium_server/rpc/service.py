@@ -21,6 +21,7 @@ from initium_server.core.limits import Limits
 from initium_server.core.plan import GENERATORS, PLAN_VERSION, TORCH
 from initium_server.core.rules import LIBRARY_DEFAULT
 from initium_server.errors import InitiumError, invalid
+from initium_server.law import Engine
 from initium_server.rpc import errors
 from initium_server.rpc.framing import chunk_frame, read_frame
 from initium_server.rpc.plans import Held, Plans, scratch
@@ -54,11 +55,11 @@ class Service:
     """The four methods of `initium.v1.InitiumService`."""
 
     def __init__(
-        self, plans: Plans, streamer: Streamer, limits: Limits, device: str, threads: int, streams: int
+        self, plans: Plans, streamer: Streamer, limits: Limits, engine: Engine, named: tuple[str, str], streams: int
     ) -> None:
         self._plans, self._streamer, self._limits = plans, streamer, limits
         self._streams, self._slots = streams, threading.BoundedSemaphore(streams)
-        self._device, self._threads = device, threads
+        self._engine, (self._device, self._backend) = engine, named
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
@@ -161,8 +162,8 @@ class Service:
             module_types=sorted(torch_modules.ALLOWED),
             optimizers=self._plans.optimizers(_cancelled(context)),
             device=self._device,
-            backend="numba",
-            threads=self._threads,
+            backend=self._backend,
+            threads=self._engine.threads,
             plan_version=PLAN_VERSION,
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
@@ -173,6 +174,7 @@ class Service:
                 build_seconds=limits.build_seconds,
                 build_bytes=limits.build_bytes,
                 module_depth=tree.MAX_DEPTH,
+                whole_elements=limits.whole_elements,
             ),
         )
         return response.SerializeToString()
