@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from google.protobuf import json_format
 
 from initium.canonical import parse_hex_float
 from initium.v1 import init_pb2
+from initium_server import law
 from initium_server.core import fills
 from initium_server.core.dtypes import add_literal
 from initium_server.core.initializers import INITIALIZERS, calculate_gain
@@ -89,6 +91,16 @@ def test_literals_are_rounded_once_and_saturate() -> None:
         ({"match": {"all": []}, "constant": {}}, "init.rules[0].constant", "val is required"),
         ({"match": {"path": ["head.*"]}, "dirac": {}}, "init.rules[0].dirac", "3 to 5"),
         ({"match": {"ndim": [4]}, "dirac": {"groups": 3}}, "init.rules[0].dirac", "divide"),
+        ({"match": {"ndim": [1]}, "orthogonal": {}}, "init.rules[0].orthogonal", "needs 2 dimensions or more"),
+        ({"match": {"ndim": [2]}, "delta_orthogonal": {}}, "init.rules[0].delta_orthogonal", "3 to 5"),
+        ({"match": {"ndim": [4]}, "sparse": {"sparsity": 0.1}}, "init.rules[0].sparse", "needs 2 dimensions"),
+        ({"match": {"ndim": [2]}, "sparse": {}}, "init.rules[0].sparse", "sparsity is required"),
+        ({"match": {"ndim": [2]}, "sparse": {"sparsity": 2}}, "init.rules[0].sparse", "from 0 to 1"),
+        (
+            {"match": {"ndim": [2]}, "corrected_trunc_normal": {"cut": 40}},
+            "init.rules[0].corrected_trunc_normal",
+            "from 0.1 to less than 37",
+        ),
         ({"match": {"ndim": [4]}, "eye": {}}, "init.rules[0].eye", "2 dimensions"),
         (
             {"match": {"ndim": [2]}, "kaiming_normal": {"nonlinearity": "gelu"}},
@@ -122,6 +134,30 @@ def test_std_zero_and_far_bounds_are_legal() -> None:
     )
     assert done["head.weight"].fill == fills.TruncNormal(1.0, 0.0, -2.0, 2.0)
     assert done["conv1.weight"].fill == fills.TruncNormal(0.0, 0.02, -100.0, 100.0)
+
+
+def test_corrected_trunc_normal_has_the_variance_it_names() -> None:
+    """The correction at 2 is jax's and timm's constant; the standard deviation is what it says for any cut."""
+    for cut in (0.5, 2.0, 3.0, 8.0):
+        done = run({"match": {"ndim": [2]}, "corrected_trunc_normal": {"std": 0.02, "cut": cut, "mean": 1.0}})
+        fill = done["head.weight"].fill
+        assert isinstance(fill, fills.TruncNormal)
+        low, high = (fill.a - fill.mean) / fill.std, (fill.b - fill.mean) / fill.std
+        assert scipy.stats.truncnorm(low, high, fill.mean, fill.std).std() == pytest.approx(0.02, rel=1e-9)
+        correction = parse_hex_float(done["head.weight"].numbers["correction"])
+        assert cut != 2.0 or correction == pytest.approx(0.87962566103423978, rel=1e-14)
+
+
+def test_delta_orthogonal_is_an_orthogonal_matrix_at_the_centre() -> None:
+    fill = run({"match": {"ndim": [4]}, "delta_orthogonal": {"gain": 2}})["conv1.weight"].fill
+    shape = next(t.shape for t in CONVNET.tensors if t.name == "conv1.weight")
+    drawer = law.prepare(fill, 0, "conv1.weight", shape, "F32")
+    out = np.empty(drawer.elements * 4, np.uint8)
+    drawer.draw(0, out)
+    values = out.view(np.float32).reshape(shape)
+    centre = values[:, :, (shape[2] - 1) // 2, (shape[3] - 1) // 2].astype(np.float64)
+    assert np.count_nonzero(values) == centre.size
+    assert np.allclose(centre.T @ centre, 4 * np.eye(shape[1]), atol=1e-6)
 
 
 def test_a_tensor_with_neither_rule_nor_default_is_an_error() -> None:

@@ -28,9 +28,10 @@ INITIALIZERS: dict[str, dict[str, Any]] = {
     "xavier_normal": {},
     "kaiming_uniform": {"a": 2.0},
     "kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"},
+    "orthogonal": {"gain": 1.5},
 }
 CONV_ONLY = {"dirac": {}}
-MATRIX_ONLY = {"eye": {}}
+MATRIX_ONLY = {"eye": {}, "sparse": {"sparsity": 0.3}}
 MLP: dict[str, Any] = {
     "modules": {
         "root": {

@@ -175,6 +175,8 @@ def _sparse(sparsity: float, std: float, place: Place) -> Single:
 
 def _orthogonal(place: Place) -> npt.NDArray[np.float64]:
     """The matrix, by scalars of binary64 in the order of the law."""
+    if not math.prod(place.shape):
+        return np.zeros(place.shape)
     normals = single(fills.Normal(0.0, 1.0), place).astype(np.float64).reshape(place.shape[0], -1)
     wide = normals.shape[0] < normals.shape[1]
     matrix = _reflected((normals.T if wide else normals).tolist())

@@ -93,9 +93,9 @@ def _tail(x: float) -> float:
     return float(scipy.special.ndtr(-x))
 
 
-def quantiles(fill: Random, chunk: int) -> Doubles:
+def quantiles(fill: Random, words: Words) -> Doubles:
     """The true values at the middle of each word's share of probability, by scipy in binary64."""
-    u = np.arange(chunk * CHUNK, (chunk + 1) * CHUNK, dtype=np.float64) + 0.5
+    u = (words ^ np.uint32(1 << 31)).astype(np.float64) + 0.5
     low, high = u * 2.0**-32, (2.0**32 - u) * 2.0**-32
     if descends(fill):
         low, high = high, low

@@ -39,13 +39,14 @@ class Piece:
 
 def piece(case: str, backend: str, chunk: int) -> Piece:
     """One chunk through one backend; all but the digest is worked out for numba only, since the bytes are the same."""
-    values = BACKENDS[backend](draw_of(case), words_of(chunk))
+    words = words_of(chunk)
+    values = BACKENDS[backend](draw_of(case), words)
     digest = blake3(values.tobytes()).digest()
     if backend != "numba":
         return Piece(digest, 0.0, 0.0, (0.0,) * 4, 0.0, 0.0, 0, 0.0, 0.0)
     wide = values.astype(np.float64)
     sums = [math.fsum((wide**power).reshape(-1, 4096).sum(axis=1)) for power in (1, 2, 3, 4)]
-    exact = quantiles(CASES[case], chunk)
+    exact = quantiles(CASES[case], words)
     error = np.abs(wide - exact)
     relative = np.where(np.abs(exact) > 2.0**-24, error / np.maximum(np.abs(exact), 2.0**-24), 0.0)
     reversals, drop, drop_ulp = _reversals(-values if descends(CASES[case]) else values)

@@ -14,7 +14,7 @@ class InitPolicy(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[InitRule, _Mapping]]] = ...) -> None: ...
 
 class InitRule(_message.Message):
-    __slots__ = ("name", "match", "dtype", "optional", "ties", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default")
+    __slots__ = ("name", "match", "dtype", "optional", "ties", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default", "orthogonal", "delta_orthogonal", "sparse", "corrected_trunc_normal")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MATCH_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,10 @@ class InitRule(_message.Message):
     KAIMING_UNIFORM_FIELD_NUMBER: _ClassVar[int]
     KAIMING_NORMAL_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    ORTHOGONAL_FIELD_NUMBER: _ClassVar[int]
+    DELTA_ORTHOGONAL_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_FIELD_NUMBER: _ClassVar[int]
+    CORRECTED_TRUNC_NORMAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     match: Selector
     dtype: str
@@ -51,7 +55,11 @@ class InitRule(_message.Message):
     kaiming_uniform: KaimingUniform
     kaiming_normal: KaimingNormal
     library_default: LibraryDefault
-    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ...) -> None: ...
+    orthogonal: Orthogonal
+    delta_orthogonal: DeltaOrthogonal
+    sparse: Sparse
+    corrected_trunc_normal: CorrectedTruncNormal
+    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ..., orthogonal: _Optional[_Union[Orthogonal, _Mapping]] = ..., delta_orthogonal: _Optional[_Union[DeltaOrthogonal, _Mapping]] = ..., sparse: _Optional[_Union[Sparse, _Mapping]] = ..., corrected_trunc_normal: _Optional[_Union[CorrectedTruncNormal, _Mapping]] = ...) -> None: ...
 
 class Uniform(_message.Message):
     __slots__ = ("a", "b")
@@ -136,6 +144,36 @@ class KaimingNormal(_message.Message):
     mode: str
     nonlinearity: str
     def __init__(self, a: _Optional[float] = ..., mode: _Optional[str] = ..., nonlinearity: _Optional[str] = ...) -> None: ...
+
+class Orthogonal(_message.Message):
+    __slots__ = ("gain",)
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    gain: float
+    def __init__(self, gain: _Optional[float] = ...) -> None: ...
+
+class DeltaOrthogonal(_message.Message):
+    __slots__ = ("gain",)
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    gain: float
+    def __init__(self, gain: _Optional[float] = ...) -> None: ...
+
+class Sparse(_message.Message):
+    __slots__ = ("sparsity", "std")
+    SPARSITY_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    sparsity: float
+    std: float
+    def __init__(self, sparsity: _Optional[float] = ..., std: _Optional[float] = ...) -> None: ...
+
+class CorrectedTruncNormal(_message.Message):
+    __slots__ = ("mean", "std", "cut")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    mean: float
+    std: float
+    cut: float
+    def __init__(self, mean: _Optional[float] = ..., std: _Optional[float] = ..., cut: _Optional[float] = ...) -> None: ...
 
 class LibraryDefault(_message.Message):
     __slots__ = ()

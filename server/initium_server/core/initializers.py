@@ -16,6 +16,7 @@ from typing import Any
 from initium.canonical import hex_float
 from initium_server.core import fills
 from initium_server.core.inventory import FanAxes, InventoryTensor
+from initium_server.law import phi
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Resolution:
 Initializer = Callable[[Any, InventoryTensor], Resolution]
 
 INITIALIZERS: dict[str, Initializer] = {}
+
+NOT_OF_TORCH = ("delta_orthogonal", "corrected_trunc_normal")
+"""Those that torch.nn.init does not have, so that generator `torch` cannot run them."""
 
 
 def initializer(function: Initializer) -> Initializer:
@@ -115,6 +119,57 @@ def dirac(args: Any, tensor: InventoryTensor) -> Resolution:
     if groups < 1 or tensor.shape[0] % groups:
         raise ValueError(f"groups = {groups} must be 1 or more and divide the first extent; {_shape(tensor)}")
     return Resolution(fills.Dirac(groups))
+
+
+# --- random matrices and corrected variance -----------------------------------------------------------------------
+
+
+@initializer
+def orthogonal(args: Any, tensor: InventoryTensor) -> Resolution:
+    if len(tensor.shape) < 2:
+        raise ValueError(f"orthogonal needs 2 dimensions or more; {_shape(tensor)}")
+    return Resolution(fills.Orthogonal(_number(args, "gain", 1.0)))
+
+
+@initializer
+def delta_orthogonal(args: Any, tensor: InventoryTensor) -> Resolution:
+    """Zeros, and an orthogonal matrix at the centre tap, as jax has it: Xiao et al. 2018, arXiv 1806.05393."""
+    shape = tensor.shape
+    if len(shape) not in (3, 4, 5):
+        raise ValueError(f"delta_orthogonal needs 3 to 5 dimensions; {_shape(tensor)}")
+    if shape[0] < shape[1]:
+        raise ValueError(f"delta_orthogonal needs as many output channels as input channels, or more; {_shape(tensor)}")
+    centre = tuple(max(extent - 1, 0) // 2 for extent in shape[2:])
+    box = (0, 0, *centre), (*shape[:2], *(min(k + 1, extent) for k, extent in zip(centre, shape[2:], strict=True)))
+    part = fills.Part(*box, fills.Orthogonal(_number(args, "gain", 1.0)))
+    return Resolution(fills.Parts(fills.Constant(0.0), (part,)))
+
+
+@initializer
+def sparse(args: Any, tensor: InventoryTensor) -> Resolution:
+    sparsity = _number(args, "sparsity")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity is {sparsity}; it is the share of zeros in a column, from 0 to 1")
+    if len(tensor.shape) != 2:
+        raise ValueError(f"sparse needs 2 dimensions; {_shape(tensor)}")
+    return Resolution(fills.Sparse(sparsity, _non_negative(args, "std", 0.01)))
+
+
+@initializer
+def corrected_trunc_normal(args: Any, tensor: InventoryTensor) -> Resolution:
+    """A truncated normal whose values have the standard deviation `std`: what is cut off at +-cut is made up for.
+
+    The variance of a normal cut at c deviations is 1 - 2 c density(c) / P(|Z| < c); its root is 0.8796 for c = 2.
+    """
+    mean, std, cut = _number(args, "mean", 0.0), _non_negative(args, "std", 1.0), _number(args, "cut", 2.0)
+    if not 0.1 <= cut < phi.FAR:
+        raise ValueError(f"cut is {cut}; it is in standard deviations, from 0.1 to less than {phi.FAR:g}")
+    if std == 0:
+        return Resolution(fills.Constant(mean))
+    lost = math.sqrt(1.0 - 2.0 * cut * phi.density(cut) / (2.0 * phi.centre(cut)))
+    wide = std / lost
+    fill = fills.TruncNormal(mean, wide, mean - cut * wide, mean + cut * wide)
+    return Resolution(fill, {"correction": hex_float(lost)})
 
 
 # --- variance scaling --------------------------------------------------------------------------------------------

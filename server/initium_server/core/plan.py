@@ -10,6 +10,7 @@ from initium_server.core import dtypes
 from initium_server.core.codec import encode_fill
 from initium_server.core.fills import literals as literals_of
 from initium_server.core.groups import Group
+from initium_server.core.initializers import NOT_OF_TORCH
 from initium_server.core.inventory import Inventory
 from initium_server.core.layout import SmallFile, TensorSpec, WeightFile, file_key, lay_out
 from initium_server.core.limits import Limits, check_size
@@ -41,6 +42,9 @@ def check_recipe(recipe: recipe_pb2.Recipe) -> None:
         found.append(Violation("output.max_shard_bytes", "must be 1 or more; leave it out for a single file"))
     if recipe.generator == TORCH and recipe.architecture.WhichOneof("kind") == "tensors":
         found.append(Violation("generator", "`torch` runs a PyTorch model; a bare tensor list needs `stream-v1`"))
+    for i, rule in enumerate(recipe.init.rules if recipe.generator == TORCH else ()):
+        if (name := rule.WhichOneof("initializer")) in NOT_OF_TORCH:
+            found.append(Violation(f"init.rules[{i}].{name}", "torch.nn.init has no such function; use `stream-v1`"))
     if found:
         raise InitiumError("INVALID_RECIPE", violations=found)
 
