@@ -45,8 +45,11 @@ bench: $(STAMP)
 serve: $(STAMP)
 	$(BIN)/initium serve
 
+# Hours: long comparisons, all 2^32 words through every map and backend, statistics, dieharder. Goes on where it stopped.
 prove: $(STAMP)
 	$(BIN)/python -m pytest tests -m prove
+	$(BIN)/python -m tests.prove
+	tests/prove/dieharder.sh
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -108,6 +108,11 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     from initium_server.devices import choose_device
     from initium_server.rpc.server import Server, Settings
 
+    if args.whole_memory << 30 < 8 * args.whole_elements:
+        raise OSError(
+            f"--whole-memory {args.whole_memory} does not hold a tensor of --whole-elements {args.whole_elements} "
+            f"(8 bytes each); give it {-(-args.whole_elements // (1 << 27))} GiB"
+        )
     keep_freed_memory()
     threads = args.threads or len(os.sched_getaffinity(0))
     settings = Settings(

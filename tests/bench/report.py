@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 ROUNDS = 5
+
+
+def available_threads() -> int:
+    """Hardware threads that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(slots=True)
@@ -32,6 +38,13 @@ class Report:
     def at_most(self, name: str, ratio: float, target: float, detail: str = "") -> None:
         """A ratio that should stay below `target`."""
         self._judge(name, ratio, ratio <= target, f"<= {target:g}", detail)
+
+    def ratio(self, name: str, ratio: float, target: float, detail: str) -> None:
+        """`at_least` where there is a target, else a figure without one."""
+        if target:
+            self.at_least(name, ratio, target, detail)
+        else:
+            self.note(f"     {name:<44} {ratio:8.2f}  {detail}")
 
     def _judge(self, name: str, ratio: float, good: bool, target: str, detail: str) -> None:
         self.met += good

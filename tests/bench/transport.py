@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +16,9 @@ from tests.bench import clients
 from tests.bench.clients import SIZE
 from tests.bench.law import draw
 from tests.bench.processes import MIB, serving
-from tests.bench.report import Report, alternate
+from tests.bench.report import Report, alternate, available_threads
 
-THREADS = len(os.sched_getaffinity(0))
+THREADS = available_threads()
 
 
 def recipe(**initializer: Any) -> dict[str, Any]:

@@ -129,9 +129,13 @@ def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Byte
 
     def write(start: int, out: Bytes) -> None:
         values = place.engine.cache.get(key, make)
-        out[:] = elements(values[start : start + len(out) // place.size])
 
-    return place.local(in_slabs(write, place.size))
+        def write_slab(at: int, slab: Bytes) -> None:
+            slab[:] = elements(values[at : at + len(slab) // place.size])
+
+        in_slabs(write_slab, place.size)(start, out)
+
+    return place.local(write)
 
 
 def _check_size(fill: Fill, shape: Sequence[int], place: Place) -> None:
