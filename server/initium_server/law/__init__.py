@@ -1,10 +1,12 @@
-"""The law `stream-v1` on the CPU: how a fill becomes the bytes of a tensor, any range of them, on every machine alike.
+"""The law `stream-v1` (`proto/stream-v1.md`): how a fill becomes the bytes of a tensor, any range of them.
 
     element i of a tensor = rendering(map(word i mod 4 of Philox4x32-10(key, counter i div 4)))
 
-`identity` makes key and counter from law, seed and name; `philox` the words; `uniform`, `normal` (with `truncated` and
-`phi`) the binary32 values; `render` and `dtypes` the bytes. `structured` has the fills without randomness, `boxes` and
-`parts` those made of several. `kernel` is the compiled loop, `draw` the way in:
+`identity` makes key and counter from law, seed and name; `philox` the words; `uniform`, `normal`, `truncated` and `far`
+(with `phi`) the binary32 values; `render` and `dtypes` the bytes. `random_fills` resolves a random fill to a `Draw`,
+which a backend works off: `kernel` is numba's. `structured` and `ranges` have the fills without randomness, `pointwise`
+with `functions` and `parts` with `boxes` those made of others, `whole` with `orthogonal` those that are made at once and
+kept by the `engine`. `place` is where a fill stands, `draw` the way in:
 
     drawer = prepare(Normal(0.0, 0.02), seed=42, name="fc.weight", shape=(1000, 512), dtype="BF16")
     drawer.draw(start, out)     # out: uint8 for whole elements
