@@ -5,8 +5,8 @@
 `identity` makes key and counter from law, seed and name; `philox` the words; `uniform`, `normal`, `truncated` and `far`
 (with `phi`) the binary32 values; `render` and `dtypes` the bytes. `random_fills` resolves a random fill to a `Draw`,
 which a backend works off: `kernel` is numba's. `structured` and `ranges` have the fills without randomness, `pointwise`
-with `functions` and `parts` with `boxes` those made of others, `whole` with `orthogonal` those that are made at once and
-kept by the `engine`. `place` is where a fill stands, `draw` the way in:
+with `functions` and `parts` with `boxes` those made of others, `whole` with `orthogonal` those that are made at once
+and kept by the `engine`. `place` is where a fill stands, `draw` the way in:
 
     drawer = prepare(Normal(0.0, 0.02), seed=42, name="fc.weight", shape=(1000, 512), dtype="BF16")
     drawer.draw(start, out)     # out: uint8 for whole elements
