@@ -117,7 +117,8 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
     threads = args.threads or len(os.sched_getaffinity(0))
     settings = Settings(
         listen=args.listen,
-        device=choose_device(args.device),
+        # An embedded server starts for one command: it does not wait for GPUs unless asked to.
+        device="cpu" if args.exit_with_parent and args.device == "auto" else choose_device(args.device),
         backend=args.backend,
         threads=threads,
         build_workers=args.build_workers,

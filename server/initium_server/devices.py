@@ -14,7 +14,7 @@ def choose_device(wanted: str) -> str:
     PyTorch is imported only where there is a driver. Whether a device can draw, `accelerators.backend_for` says.
     """
     if wanted != "auto":
-        return wanted
+        return ",".join(name.strip() for name in wanted.split(",") if name.strip())
     if not any(Path(driver).exists() for driver in _GPU_DRIVERS):
         return "cpu"
     import torch

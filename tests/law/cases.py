@@ -199,6 +199,7 @@ TENSORS: list[Tensor] = [
     (7, "wide", "F32", (2,), Pointwise("sqrt", (_wide(6),))),
     (7, "empty", "F32", (4, 2), Parts(Constant(1.0), (Part((1, 0), (1, 2), Constant(2.0)),))),
     (7, "ends", "U64", (2,), Arange(2.0**63, 2.0**62, 0)),
+    (7, "c", "C64", (2,), Arange(1e300, -1e299, 0)),
     (7, "ends", "I8", (2,), Arange(-128.0, 255.0, 0)),
 ]
 """Small enough to read."""
@@ -263,6 +264,8 @@ REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
     ("F32", (4, 4), Sparse(0.5, -1.0)),
     ("I64", (4, 4), Permutation()),
     ("U8", (300,), Permutation()),
+    ("C64", (2**24 + 2,), Permutation()),
+    ("I64", (5,), Arange(-(2.0**52) - 1, 0.5, 0)),
     ("F16", (4000,), Permutation()),
     ("F32", (4,), NormOf("v", (3, 4), Normal(0.0, 1.0), 0)),
     ("F32", (4,), NormOf("v", (3, 4), Normal(0.0, 1.0), 2)),

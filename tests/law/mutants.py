@@ -32,6 +32,8 @@ FREE = {
     "kernel._BLOCK": "how many words are made at a time",
     "kernel.BLOCK": "the same",
     "structured.SLAB": "how many elements are made at a time",
+    "draw.MAX_AXES": "a limit; see test_errors",
+    "draw.MAX_PARTS": "a limit; see test_errors",
     "draw.MAX_ELEMENTS": "too large for some languages' vectors; see test_errors",
     "orthogonal.SLAB": "how many columns are made at a time",
     "orthogonal._UNROLL": "how many terms are added at a time",

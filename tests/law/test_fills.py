@@ -37,7 +37,7 @@ from initium_server.law import Cache, Engine, TooLargeError, functions, prepare
 from initium_server.law.dtypes import FLOATS
 
 from . import reference_fills
-from .support import array, draw
+from .support import array, draw, whole
 
 SIMPLE = st.sampled_from(
     [
@@ -171,7 +171,7 @@ def held(values: int) -> Callable[[], npt.NDArray[np.float32]]:
 
 def test_cache_forgets_the_oldest() -> None:
     """Promise 6 (flat memory): what is kept is bounded, and what was read last stays."""
-    cache, made = Cache(100), list[str]()
+    cache, made = Cache(2 * (40 + 512)), list[str]()
 
     def make(name: str) -> npt.NDArray[np.float32]:
         made.append(name)
@@ -224,6 +224,12 @@ def test_engines_share_no_bytes_but_give_the_same() -> None:
         drawer = prepare(fill, 1, "x", (100, 100), "F32", {}, engine)
         drawn.add(b"".join(draw(drawer, start, 2500) for start in range(0, 10_000, 2500)))
     assert len(drawn) == 1
+
+
+def test_signed_zeros_are_different_fills() -> None:
+    """Promise 1 (pure): what was made before is no excuse; -0.0 equals 0.0 as a number and makes other bytes."""
+    first, second = (whole(Orthogonal(gain), (3, 3), "F32") for gain in (0.0, -0.0))
+    assert first != second
 
 
 def test_whole_tensors_are_bounded() -> None:

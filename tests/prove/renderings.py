@@ -41,6 +41,8 @@ def _by_torch(values: npt.NDArray[np.float32], dtype: str) -> bytes:
     from initium_server.accelerators import torch_ops
 
     torch.set_num_threads(1)
+    if not len(values):
+        return b""
     made = torch_ops.render(torch.from_numpy(values.copy()), RENDERINGS[dtype])
     return made.view(torch.uint8).numpy().tobytes()[: len(values) * ITEM_SIZE[dtype]]
 

@@ -119,8 +119,9 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
     const isOne = (i: number): boolean => along(shape, 0, i) % (rows / groups) === along(shape, 1, i);
     return indices.map((_, i) => Number(isOne(i) && i % product(others) === middle));
   },
-  arange({ start, step, axis = 0 }, { shape, indices }) {
+  arange({ start, step, axis = 0 }, { shape, dtype, indices }) {
     const from = float(start), by = float(step);
+    need(DTYPES[dtype].length > 1 || shape[axis] < 2 || Number.isInteger(by), `arange by ${by} in ${dtype}`);
     need(Number.isFinite(from + by * Math.max(shape[axis] - 1, 0)), `arange from ${from} by ${by} along axis ${axis}`);
     return indices.map((_, i) => from + by * along(shape, axis, i));
   },
@@ -133,6 +134,7 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
   copy: ({ name = '', fill }, box) => bytesOf(fill, { ...box, name }),
   parts({ base, parts = [] }, box) {
     const out = bytesOf(base, box), size = sizeOf(box.dtype);
+    need(parts.length <= 1024, `${parts.length} parts`);
     for (const part of parts) {
       const start = wholes(part.start), stop = wholes(part.stop), shape = stop.map((x, k) => x - start[k]);
       const fits = box.shape.every((extent, k) => start[k] <= stop[k] && stop[k] <= extent);

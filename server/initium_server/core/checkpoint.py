@@ -128,6 +128,14 @@ def _drawers(plan: plan_pb2.Plan, engine: law.Engine) -> tuple[dict[str, law.Dra
         except ValueError as error:
             reason = "TOO_LARGE" if isinstance(error, law.TooLargeError) else "INVALID_PLAN"
             raise invalid(f"tensors[{i}].fill", f"{tensor.name}: {error}", reason) from None
+    own = sum(drawer.elements for drawer in drawers.values())
+    whole = sum(drawer.whole_elements for drawer in drawers.values())
+    if whole > own + engine.whole_elements:
+        text = (
+            f"fills that need whole tensors make {whole:,} elements for a checkpoint of {own:,}; "
+            f"this server makes {engine.whole_elements:,} more than the checkpoint has"
+        )
+        raise invalid("tensors", text, "TOO_LARGE")
     return drawers, frozenset(cheap)
 
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from initium_server.core import fills
 from initium_server.law import ITEM_SIZE
+from initium_server.law.dtypes import encode
+from initium_server.law.ranges import exact
 
 FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 """dtypes that recipes may name."""
@@ -56,7 +58,8 @@ def add_literal(data: bytes, literals: dict[str, bytes]) -> str:
 def _cast(data: bytes, source: str, target: str) -> bytes:
     """Rounds each value once, to nearest even; finite values beyond the target's range become its largest."""
     values: npt.NDArray[np.float64] = np.frombuffer(data, _NUMPY[source]).astype(np.float64)
-    top = float(ml_dtypes.finfo(_NUMPY[target]).max)  # type: ignore[no-untyped-call] # ml_dtypes has no stubs
     finite = np.isfinite(values)
-    values[finite] = np.clip(values[finite], -top, top)
-    return values.astype(_NUMPY[target]).tobytes()
+    out = exact(np.where(finite, values, 0.0), target).view(f"<u{ITEM_SIZE[target]}")
+    for at in np.flatnonzero(~finite):
+        out[at] = int.from_bytes(encode(float(values[at]), target), "little")
+    return out.tobytes()

@@ -42,6 +42,12 @@ from initium_server.law.structured import Bytes, Writer, constant, dirac, eye, l
 MAX_ELEMENTS = 1 << 62
 """The longest tensor; the counter itself would reach 2^66 elements."""
 
+MAX_AXES = 64
+"""The most axes of a tensor."""
+
+MAX_PARTS = 1024
+"""The most parts of one fill."""
+
 MAX_DEPTH = 16
 """How deep fills may stand in one another."""
 
@@ -56,6 +62,8 @@ class Drawer:
     elements: int
     item_size: int
     """Bytes of one element."""
+    whole_elements: int
+    """Elements that its fills make at once, all together, when the first of them is drawn."""
     _write: Writer = field(repr=False)
 
     def draw(self, start: int, out: Bytes) -> None:
@@ -95,11 +103,15 @@ def prepare(
         raise ValueError(f"dtype {dtype!r} is not one of {', '.join(ITEM_SIZE)}")
     _check_shape(shape)
     place = Place(engine, seed, name, tuple(shape), (0,) * len(shape), tuple(shape), dtype, literals or {})
-    return Drawer(place.elements, place.size, _writer(fill, place))
+    write = _writer(fill, place)
+    return Drawer(place.elements, place.size, sum(place.whole_elements), write)
 
 
 def _check_shape(shape: Sequence[int]) -> None:
-    if min(shape, default=1) < 0 or math.prod(shape) > MAX_ELEMENTS:
+    # Not even the product of many extents is free, and extents beside a zero must be countable, too.
+    if len(shape) > MAX_AXES:
+        raise ValueError(f"a shape of {len(shape)} axes; {MAX_AXES} are the most")
+    if min(shape, default=1) < 0 or max(shape, default=0) > MAX_ELEMENTS or math.prod(shape) > MAX_ELEMENTS:
         raise ValueError(f"shape {list(shape)} does not have between 0 and 2^62 elements")
 
 
@@ -136,6 +148,8 @@ def _copy(fill: Copy, place: Place) -> Writer:
 
 
 def _parts(fill: Parts, place: Place) -> Writer:
+    if len(fill.parts) > MAX_PARTS:
+        raise ValueError(f"a fill of {len(fill.parts)} parts; {MAX_PARTS} are the most")
     layers = [Layer(place.box, _writer(fill.base, place))]
     for part in fill.parts:
         inner = place.inside(part.start, part.stop)

@@ -39,7 +39,11 @@ class Cache:
                 if key in self._held:
                     self._held.move_to_end(key)
                     return self._held[key]
-            made = make()
+            try:
+                made = make()
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
             self._keep(key, made)
         return made
 
@@ -51,12 +55,16 @@ class Cache:
 
     def _keep(self, key: Hashable, made: Whole) -> None:
         with self._lock:
-            self._making.pop(key, None)
-            if made.nbytes <= self._capacity:
+            if _cost(made) <= self._capacity and key not in self._held:
                 self._held[key] = made
-                self._bytes += made.nbytes
+                self._bytes += _cost(made)
             while self._bytes > self._capacity:
-                self._bytes -= self._held.popitem(last=False)[1].nbytes
+                self._bytes -= _cost(self._held.popitem(last=False)[1])
+
+
+def _cost(made: Whole) -> int:
+    """Bytes of an entry with what the cache itself needs for it."""
+    return made.nbytes + 512
 
 
 @dataclass(frozen=True, slots=True)

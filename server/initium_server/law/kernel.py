@@ -11,7 +11,7 @@ from initium_server.law.jit import jit
 from initium_server.law.normal import symmetric_block, values_block
 from initium_server.law.philox import BLOCK, words_block
 from initium_server.law.random_fills import FAR, NORMAL, UNIFORM, Draw
-from initium_server.law.render import render_block, size_of
+from initium_server.law.render import F32, render_block, size_of
 from initium_server.law.structured import Bytes
 from initium_server.law.truncated import sided_block
 from initium_server.law.uniform import uniform_block
@@ -52,7 +52,7 @@ def draw_random(out: Any, start: Any, identity: Any, kind: Any, params: Any, thr
     pairs = np.empty(BLOCK // 2, np.uint64)
     xs, logs, values = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     scratch = np.empty(BLOCK, np.float64)
-    words, raw = pairs.view(np.uint32), scratch.view(np.uint8)
+    words, raw, singles = pairs.view(np.uint32), scratch.view(np.uint8), values.view(np.uint8)
     size = np.uint64(size_of(code))
     total, done = np.uint64(out.shape[0]) // size, np.uint64(0)
     while done < total:
@@ -60,9 +60,12 @@ def draw_random(out: Any, start: Any, identity: Any, kind: Any, params: Any, thr
         hi = min(_BLOCK, lo + (total - done))
         words_block(pairs, (start + done) // _BLOCK, identity)
         map_block(words, xs, logs, values, kind, params, threshold)
-        render_block(values, scratch, code)
         after = done + (hi - lo)
-        copy_bytes(raw[lo * size : hi * size], out[done * size : after * size])
+        if code == F32:
+            copy_bytes(singles[lo * size : hi * size], out[done * size : after * size])
+        else:
+            render_block(values, scratch, code)
+            copy_bytes(raw[lo * size : hi * size], out[done * size : after * size])
         done = after
 
 

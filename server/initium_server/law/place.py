@@ -35,6 +35,8 @@ class Place:
     dtype: str
     literals: Mapping[str, bytes]
     depth: int = field(default=0)
+    whole_elements: list[int] = field(default_factory=list)
+    """Elements of each tensor that is made whole for this one; shared by all places of the tensor."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -28,8 +28,12 @@ def arange(fill: Arange, shape: Sequence[int], dtype: str) -> Writer:
     extent = _extent(shape, fill.axis)
     _check_finite(start=fill.start, step=fill.step, last=fill.start + fill.step * max(extent - 1, 0))
     if dtype not in FLOATS and extent:
-        for end in (fill.start, fill.start + fill.step * min(1, extent - 1), fill.start + fill.step * (extent - 1)):
+        for end in (fill.start, fill.start + fill.step * (extent - 1)):
             encode(end, dtype)
+        if extent > 1 and dtype != "C64" and fill.step != int(fill.step):
+            raise ValueError(
+                f"step {fill.step!r} is not a whole number, and this tensor has {dtype}; use a float dtype"
+            )
     return _along(fill.axis, shape, dtype, lambda i: fill.start + fill.step * i)
 
 
@@ -101,6 +105,7 @@ def _odd(values: Doubles) -> npt.NDArray[np.float32]:
 
 def _whole_numbers(values: Doubles, dtype: str) -> npt.NDArray[np.generic]:
     if dtype == "C64":
-        return values.astype(np.complex64)
+        top = largest(FLOATS["F32"])
+        return np.clip(values, -top, top).astype(np.complex64)
     kind = "?" if dtype == "BOOL" else f"<{'i' if dtype.startswith('I') else 'u'}{ITEM_SIZE[dtype]}"
     return values.astype(kind)

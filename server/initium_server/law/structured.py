@@ -6,6 +6,7 @@ only read-only data, so that any number of threads may call one at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -93,7 +94,7 @@ def dirac(shape: Sequence[int], groups: int, dtype: str) -> Writer:
         raise ValueError(f"a dirac fill needs 3 to 5 axes, and this tensor has shape {list(shape)}")
     if groups < 1 or shape[0] % groups:
         raise ValueError(f"the {shape[0]} output channels cannot be divided into {groups} groups")
-    strides = [int(np.prod(shape[axis + 1 :], dtype=np.int64)) for axis in range(len(shape))]
+    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     centre = sum(extent // 2 * stride for extent, stride in zip(shape[2:], strides[2:], strict=True))
     per_group = shape[0] // groups
     zero, one = _pattern(0.0, dtype), _pattern(1.0, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -75,7 +76,7 @@ def permutation(fill: Permutation, place: Place) -> Writer:
     """The indices of the elements in ascending order of (word, index)."""
     if len(place.shape) != 1 or place.elements > 1 << 32:
         raise ValueError(f"a permutation fill needs 1 axis of at most 2^32, and this tensor has {list(place.shape)}")
-    form, largest = FLOATS.get(place.dtype), max(place.elements - 1, 0)
+    form, largest = FLOATS.get("F32" if place.dtype == "C64" else place.dtype), max(place.elements - 1, 0)
     if form is not None and largest > 1 << form.precision:
         raise ValueError(f"dtype {place.dtype} cannot hold all whole numbers up to {largest}; use I64")
     encode(float(largest), place.dtype)
@@ -125,7 +126,9 @@ def _add_squares(sums: Any, values: Any, start: Any, inner: Any) -> None:
 def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Bytes]) -> Writer:
     """A writer that reads what `make` returns from the engine's cache, and turns ranges of it into `elements`."""
     _check_size(fill, place.whole, place)
-    key = (place.seed, place.name, place.whole, place.start, place.stop, fill)
+    # Text, since -0.0 equals 0.0 as a number and makes other bytes; hashed, since fills can be large.
+    spec = repr((place.seed, place.name, place.whole, place.start, place.stop, fill))
+    key = hashlib.sha256(spec.encode("utf-8", "surrogatepass")).digest()
 
     def write(start: int, out: Bytes) -> None:
         values = place.engine.cache.get(key, make)
@@ -140,6 +143,7 @@ def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Byte
 
 def _check_size(fill: Fill, shape: Sequence[int], place: Place) -> None:
     most = place.engine.whole_elements
+    place.whole_elements.append(math.prod(shape))
     if math.prod(shape) > most:
         raise TooLargeError(
             f"{type(fill).__name__} needs its whole tensor at once, and shape {list(shape)} has "
