@@ -54,7 +54,7 @@ def test_torch_draws_on_the_cpu_too() -> None:
 def test_what_is_not_there_is_named(device: str, backend: str, message: str) -> None:
     """Promise 4 (nothing silent): what is wrong, what there is, what to do."""
     if backend == "triton":
-        pytest.importorskip("triton")
+        pytest.importorskip("triton", reason="TRITON IS NOT INSTALLED: it is made for Linux on x86-64 only")
     with pytest.raises(OSError, match=message):
         backend_for(device, backend)
 
@@ -64,7 +64,7 @@ def test_a_machine_without_gpus_says_so() -> None:
     import torch
 
     if torch.accelerator.is_available():
-        pytest.skip("there is one")
+        pytest.skip("this machine has a GPU, so it cannot show what one without says")
     with pytest.raises(OSError, match="device cuda:0 is not there; there are cpu"):
         backend_for("cuda")
 

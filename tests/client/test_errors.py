@@ -51,7 +51,7 @@ def test_errors_travel_between_processes() -> None:
     assert (again.reason, again.violations, again.metadata) == (error.reason, error.violations, error.metadata)
 
 
-class Broken(grpc.RpcError):  # type: ignore[misc]
+class Broken(grpc.RpcError):  # type: ignore[misc] # grpc has no annotations
     def __init__(self, code: grpc.StatusCode, text: str, metadata: tuple[tuple[str, bytes], ...] = ()) -> None:
         self._all = code, text, metadata
 

@@ -129,7 +129,7 @@ def test_what_is_no_list_of_named_parameters_is_told() -> None:
     model = Tied()
     for given in (model.parameters(), model.state_dict(), model, None):
         with pytest.raises(initium.ManifestError, match=r"pass model.named_parameters\(\)"):
-            tied_manifest(lr=1).param_groups(given)  # type: ignore[arg-type]
+            tied_manifest(lr=1).param_groups(given)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_a_manifest_without_groups_says_so() -> None:

@@ -193,7 +193,7 @@ def test_no_rpc_error_escapes_a_closed_client(server: FakeServer) -> None:
 def test_an_abandoned_stream_is_cancelled(client: initium.Client, server: FakeServer) -> None:
     leaves = client.leaves(server.plan)
     next(leaves)
-    leaves.close()  # type: ignore[attr-defined]
+    leaves.close()  # type: ignore[attr-defined] # an Iterator to callers, a generator in fact
     assert client.capabilities().server_version == "fake"
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("initium-watchdog") <= 1
@@ -298,7 +298,7 @@ def running(directory: Path) -> list[str]:
 
 
 def test_status_codes_of_foreign_servers(client: initium.Client, server: FakeServer) -> None:
-    class Plain(grpc.Status):  # type: ignore[misc]
+    class Plain(grpc.Status):  # type: ignore[misc] # grpc has no annotations
         code = grpc.StatusCode.UNAUTHENTICATED
         details = "who are you"
         trailing_metadata = ()
