@@ -1,4 +1,4 @@
-"""The client of Initium: a model's first checkpoint from a recipe. It never imports torch.
+"""The client of Initium: a model's first checkpoint from a recipe. It never imports torch, and gRPC only for a client.
 
 >>> import initium
 >>> with initium.local() as client:                      # or initium.connect("host:7070")
@@ -6,8 +6,10 @@
 >>> optimizer = torch.optim.SGD(manifest.param_groups(model.named_parameters()))
 """
 
-from initium.client import Client, connect
-from initium.embedded import local
+from initium.client import Client, connect, local
+from initium.contract.plans import read_plan, write_plan
+from initium.contract.recipe import load_recipe
+from initium.disk import Manifest, redraw, verify
 from initium.errors import (
     AccessDenied,
     Busy,
@@ -33,12 +35,9 @@ from initium.errors import (
     VerifyError,
     Violation,
 )
-from initium.manifest import Manifest
-from initium.plans import read_plan, write_plan
-from initium.recipe import load_recipe
+from initium.plan import open_plan
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
-from initium.verification import redraw, verify
 
 __all__ = [
     "AccessDenied",
@@ -72,6 +71,7 @@ __all__ = [
     "connect",
     "load_recipe",
     "local",
+    "open_plan",
     "read_plan",
     "redraw",
     "verify",

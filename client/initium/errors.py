@@ -1,4 +1,4 @@
-"""Every way the client can fail.
+"""Every way a request can fail, on both sides of the wire.
 
 ::
 
@@ -12,7 +12,7 @@
     │   └── FileNotFound     the plan has no file of that name
     ├── LimitExceeded        beyond a limit of the server; not worth a retry
     ├── PreconditionError    this server cannot do it: library, environment or device
-    ├── Unsupported          this server is too old for it
+    ├── Unsupported          known to the contract but not to this server or client
     ├── AccessDenied         the server wants other credentials
     ├── Unavailable          no server, or it is going away; retried until patience ends
     │   ├── Busy             too many requests at the moment
@@ -25,18 +25,15 @@
     ├── OutputError          the directory cannot be written
     └── ServerMissing        the server is not installed here
 
-No `grpc.RpcError` leaves this package: `from_rpc` turns it into one of these.
+The server raises these, too: reason and fields cross the wire as `google.rpc.Status`, and the client raises the same
+class again. No `grpc.RpcError` leaves the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
+from typing import Any, ClassVar
 
 DOMAIN = "initium"
 """Domain of every `google.rpc.ErrorInfo` of the service."""
@@ -44,7 +41,7 @@ DOMAIN = "initium"
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field and what is wrong with it."""
+    """One field and what is wrong with it: both sides of the mismatch, and the remedy."""
 
     field: str
     """Path, e.g. `init.rules[2].xavier_normal`; empty for the whole."""
@@ -55,27 +52,29 @@ class Violation:
 
 
 class InitiumError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors: what happened and what to do next, the reason, and the fields at fault."""
+
+    default_reason: ClassVar[str] = ""
 
     def __init__(
         self,
-        message: str,
-        reason: str = "",
+        message: str = "",
+        reason: str | None = None,
         violations: Iterable[Violation] = (),
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.message = message
         """What happened and what to do next, without the violations."""
-        self.reason = reason
-        """Reason of the contract, e.g. `PLAN_NOT_FOUND`; empty if the server gave none or was not asked."""
+        self.reason = self.default_reason if reason is None else reason
+        """Reason of the contract, e.g. `PLAN_NOT_FOUND`; empty where the contract has none."""
         self.violations = tuple(violations)
         """The fields at fault."""
         self.metadata = dict(metadata or {})
-        """Further facts of the server by name."""
+        """Further facts by name."""
         super().__init__(message)
 
     def __str__(self) -> str:
-        return "\n  ".join([self.message, *map(str, self.violations)])
+        return "\n  ".join(filter(None, [self.message, *map(str, self.violations)]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message, self.reason, self.violations, self.metadata)
@@ -84,17 +83,25 @@ class InitiumError(Exception):
 class RecipeError(InitiumError):
     """The recipe, or its text, is not valid."""
 
+    default_reason = "INVALID_RECIPE"
+
 
 class PlanError(InitiumError):
     """The plan, or its file, is not valid or was changed after it was written."""
+
+    default_reason = "INVALID_PLAN"
 
 
 class RequestError(InitiumError):
     """The request is not valid."""
 
+    default_reason = "INVALID_REQUEST"
+
 
 class OutOfRange(RequestError):
     """The offset lies past the end of the file."""
+
+    default_reason = "OUT_OF_RANGE"
 
 
 class NotFound(InitiumError):
@@ -104,13 +111,19 @@ class NotFound(InitiumError):
 class PlanNotFound(NotFound):
     """The server does not hold the plan of that digest."""
 
+    default_reason = "PLAN_NOT_FOUND"
+
 
 class FileNotFound(NotFound):
     """The plan has no file of that name."""
 
+    default_reason = "FILE_NOT_FOUND"
+
 
 class LimitExceeded(InitiumError):
     """Beyond a limit of the server; not worth a retry there."""
+
+    default_reason = "TOO_LARGE"
 
 
 class PreconditionError(InitiumError):
@@ -118,7 +131,9 @@ class PreconditionError(InitiumError):
 
 
 class Unsupported(InitiumError):
-    """Known to the contract but not to this server."""
+    """Known to the contract but not to this server or client."""
+
+    default_reason = "UNSUPPORTED"
 
 
 class AccessDenied(InitiumError):
@@ -134,6 +149,8 @@ class Unavailable(InitiumError):
 
 class Busy(Unavailable):
     """The server has too many requests at the moment."""
+
+    default_reason = "BUSY"
 
 
 class TimedOut(Unavailable):
@@ -165,110 +182,34 @@ class OutputError(InitiumError):
 
 
 class ServerMissing(InitiumError):
-    """A local server was asked for, but it is not installed."""
+    """What draws or serves is not installed here."""
 
 
-BY_REASON: Mapping[str, type[InitiumError]] = {
-    "INVALID_RECIPE": RecipeError,
-    "BUILD_FAILED": RecipeError,
-    "INVALID_PLAN": PlanError,
-    "PLAN_DIGEST_MISMATCH": PlanError,
-    "INVALID_REQUEST": RequestError,
-    "MALFORMED_MESSAGE": RequestError,
-    "PLAN_NOT_FOUND": PlanNotFound,
-    "FILE_NOT_FOUND": FileNotFound,
-    "OUT_OF_RANGE": OutOfRange,
-    "TOO_LARGE": LimitExceeded,
-    "BUSY": Busy,
-    "BUILD_TIMEOUT": LimitExceeded,
-    "BUILD_CRASHED": LimitExceeded,
-    "LIBRARY_MISSING": PreconditionError,
-    "ENVIRONMENT_MISMATCH": PreconditionError,
-    "DEVICE_UNAVAILABLE": PreconditionError,
-    "UNSUPPORTED": Unsupported,
-    "SHUTTING_DOWN": Unavailable,
-    "INTERNAL": ServerError,
+# A new reason is one line here and one in the comment of the service in service.proto.
+REASONS: Mapping[str, tuple[str, type[InitiumError]]] = {
+    "INVALID_RECIPE": ("INVALID_ARGUMENT", RecipeError),
+    "INVALID_PLAN": ("INVALID_ARGUMENT", PlanError),
+    "INVALID_REQUEST": ("INVALID_ARGUMENT", RequestError),
+    "MALFORMED_MESSAGE": ("INVALID_ARGUMENT", RequestError),
+    "PLAN_DIGEST_MISMATCH": ("INVALID_ARGUMENT", PlanError),
+    "PLAN_NOT_FOUND": ("NOT_FOUND", PlanNotFound),
+    "FILE_NOT_FOUND": ("NOT_FOUND", FileNotFound),
+    "OUT_OF_RANGE": ("OUT_OF_RANGE", OutOfRange),
+    "TOO_LARGE": ("RESOURCE_EXHAUSTED", LimitExceeded),
+    "BUSY": ("RESOURCE_EXHAUSTED", Busy),
+    "BUILD_FAILED": ("INVALID_ARGUMENT", RecipeError),
+    "BUILD_TIMEOUT": ("RESOURCE_EXHAUSTED", LimitExceeded),
+    "BUILD_CRASHED": ("RESOURCE_EXHAUSTED", LimitExceeded),
+    "LIBRARY_MISSING": ("FAILED_PRECONDITION", PreconditionError),
+    "ENVIRONMENT_MISMATCH": ("FAILED_PRECONDITION", PreconditionError),
+    "DEVICE_UNAVAILABLE": ("FAILED_PRECONDITION", PreconditionError),
+    "UNSUPPORTED": ("UNIMPLEMENTED", Unsupported),
+    "SHUTTING_DOWN": ("UNAVAILABLE", Unavailable),
+    "INTERNAL": ("INTERNAL", ServerError),
 }
-"""Reason of the contract to exception."""
-
-BY_STATUS: Mapping[grpc.StatusCode, type[InitiumError]] = {
-    grpc.StatusCode.OK: ServerError,
-    grpc.StatusCode.CANCELLED: Cancelled,
-    grpc.StatusCode.UNKNOWN: ServerError,
-    grpc.StatusCode.INVALID_ARGUMENT: RequestError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: TimedOut,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: RequestError,
-    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceeded,
-    grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
-    grpc.StatusCode.ABORTED: Unavailable,
-    grpc.StatusCode.OUT_OF_RANGE: OutOfRange,
-    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
-    grpc.StatusCode.INTERNAL: ServerError,
-    grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.DATA_LOSS: IntegrityError,
-    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
-}
-"""gRPC status to exception, for errors without a known reason (transport, proxies, newer servers)."""
-
-# What gRPC reports, without a reason of ours, when a connection breaks under a running stream.
-_BROKEN_CONNECTION = ("RST_STREAM", "GOAWAY", "Stream removed", "Connection reset", "Socket closed", "Broken pipe")
+"""Reason of the contract to the name of its gRPC code and its exception."""
 
 
-def from_rpc(error: grpc.RpcError) -> InitiumError:
-    """The exception of a failed call: by its reason, else by its gRPC status."""
-    details = _status_details(error)
-    info = _detail(details, error_details_pb2.ErrorInfo)
-    reason = info.reason if info is not None and info.domain == DOMAIN else ""
-    text = error.details() or ""
-    kind = BY_REASON.get(reason) or _by_status(error.code(), text)
-    violations = _violations(details)
-    result = kind(_headline(text, violations, error), reason, violations, dict(info.metadata) if info else {})
-    if isinstance(result, Unavailable):
-        result.retry_after = _retry_after(details)
-    return result
-
-
-def _by_status(code: grpc.StatusCode, text: str) -> type[InitiumError]:
-    if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED) and any(
-        word in text for word in _BROKEN_CONNECTION
-    ):
-        return Unavailable
-    return BY_STATUS.get(code, ServerError)
-
-
-def _headline(text: str, violations: tuple[Violation, ...], error: grpc.RpcError) -> str:
-    if violations and (not text or text.startswith(str(violations[0]))):
-        return "the server refuses the request"
-    return text or f"the server answers {error.code().name} without a message"
-
-
-def _status_details(error: grpc.RpcError) -> list[Any]:
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin":
-            try:
-                return list(status_pb2.Status.FromString(value).details)
-            except DecodeError:
-                return []
-    return []
-
-
-def _detail(details: Iterable[Any], kind: type[Any]) -> Any:
-    for packed in details:
-        message = kind()
-        if packed.Is(kind.DESCRIPTOR) and packed.Unpack(message):
-            return message
-    return None
-
-
-def _violations(details: Iterable[Any]) -> tuple[Violation, ...]:
-    request = _detail(details, error_details_pb2.BadRequest)
-    if request is None:
-        return ()
-    return tuple(Violation(item.field, item.description) for item in request.field_violations)
-
-
-def _retry_after(details: Iterable[Any]) -> float:
-    info = _detail(details, error_details_pb2.RetryInfo)
-    return 0.0 if info is None else float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+def invalid(field: str, message: str, kind: type[InitiumError] = RecipeError) -> InitiumError:
+    """The error of a single bad field."""
+    return kind(violations=[Violation(field, message)])

@@ -10,8 +10,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from initium_server.core.limits import Limits
+if TYPE_CHECKING:
+    from initium_server.rpc.settings import Settings
 
 EPILOG = """examples:
   initium serve
@@ -104,40 +106,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
-    from initium.malloc import keep_freed_memory
-    from initium_server.devices import choose_device
-    from initium_server.rpc.server import Server, Settings
+    from initium.cli.malloc import keep_freed_memory
+    from initium_server.rpc.server import Server
 
-    if args.whole_memory << 30 < 8 * args.whole_elements:
-        raise OSError(
-            f"--whole-memory {args.whole_memory} does not hold a tensor of --whole-elements {args.whole_elements} "
-            f"(8 bytes each); give it {-(-args.whole_elements // (1 << 27))} GiB"
-        )
     keep_freed_memory()
-    threads = args.threads or len(os.sched_getaffinity(0))
-    settings = Settings(
-        listen=args.listen,
-        # An embedded server starts for one command: it does not wait for GPUs unless asked to.
-        device="cpu" if args.exit_with_parent and args.device == "auto" else choose_device(args.device),
-        backend=args.backend,
-        threads=threads,
-        build_workers=args.build_workers,
-        warm=not args.exit_with_parent,
-        whole_bytes=args.whole_memory << 30,
-        limits=_limits(args),
-    )
+    settings = _settings(args)
     server = Server(settings)
     server.start()
-    print(f"listening on {server.address} ({threads} threads)", flush=True)
+    print(f"listening on {server.address} ({settings.threads} threads)", flush=True)
     stopping.wait()
     # An embedded server's client is already gone; a moment lets the connection close in order.
     server.stop(0.5 if args.exit_with_parent else args.grace)
     return 0
 
 
-def _limits(args: argparse.Namespace) -> Limits:
-    limits = Limits(build_bytes=args.build_memory << 30, whole_elements=args.whole_elements)
-    return replace(limits, torch_bytes=args.torch_memory << 30) if args.torch_memory else limits
+def _settings(args: argparse.Namespace) -> Settings:
+    from initium.plan.limits import Limits
+    from initium_law.backends.devices import choose_device
+    from initium_server.rpc.settings import Settings
+
+    if args.whole_memory << 30 < 8 * args.whole_elements:
+        raise OSError(
+            f"--whole-memory {args.whole_memory} does not hold a tensor of --whole-elements {args.whole_elements} "
+            f"(8 bytes each); give it {-(-args.whole_elements // (1 << 27))} GiB"
+        )
+    settings = Settings(
+        listen=args.listen,
+        # An embedded server starts for one command: it does not wait for GPUs unless asked to.
+        device="cpu" if args.exit_with_parent and args.device == "auto" else choose_device(args.device),
+        backend=args.backend,
+        threads=args.threads or len(os.sched_getaffinity(0)),
+        build_workers=args.build_workers,
+        warm=not args.exit_with_parent,
+        whole_bytes=args.whole_memory << 30,
+        limits=Limits(whole_elements=args.whole_elements),
+    )
+    torch_bytes = args.torch_memory << 30 if args.torch_memory else settings.torch.bytes
+    return replace(
+        settings,
+        build=replace(settings.build, bytes=args.build_memory << 30),
+        torch=replace(settings.torch, bytes=torch_bytes),
+    )
 
 
 def _watch_parent(stopping: threading.Event) -> None:

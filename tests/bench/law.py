@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from initium_server import law
-from initium_server.core import fills
+import initium_law as law
+from initium_law import fills
 from tests.bench.report import Report, alternate, available_threads
 
 COUNT = 1 << 24

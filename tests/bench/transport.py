@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import initium
-from initium.digests import leaf_digest
-from initium_server.core import fills
+from initium.contract.leaves import leaf_digest
+from initium_law import fills
 from tests.bench import clients
 from tests.bench.clients import SIZE
 from tests.bench.law import draw

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import initium
-from initium.digests import LEAF
+from initium.contract.leaves import LEAF
 from tests.client.fake import FakeServer
 
 FILES = {

@@ -13,8 +13,8 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from initium.canonical import seal
-from initium.digests import LEAF, file_digest, leaf_digest
+from initium.contract.canonical import seal
+from initium.contract.leaves import LEAF, file_digest, leaf_digest
 from initium.errors import DOMAIN
 from initium.v1 import service_pb2 as pb
 from initium.v1.manifest_pb2 import FileDigest

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 
 import initium
-from initium import cli, embedded
+from initium import cli
+from initium.client import local as embedded
 from initium.cli import words
 from initium.cli.progress import progress
 from initium.cli.table import table
-from initium.digests import LEAF
+from initium.contract.leaves import LEAF
 from initium.v1 import service_pb2 as pb
 from initium.v1.plan_pb2 import ConstantFill, Fill, NormalFill, Part, PartsFill, UniformFill
 from tests.client.conftest import FILES, RECIPE

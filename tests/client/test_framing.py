@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import initium
-from initium.framing import Leaf, parse_generate, parse_read
+from initium.client.framing import Leaf, parse_generate, parse_read
 from initium.v1 import service_pb2 as pb
 from tests.client.test_streams import varint
 

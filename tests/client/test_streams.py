@@ -17,8 +17,8 @@ import grpc
 import pytest
 
 import initium
-from initium.digests import LEAF
-from initium.partial import SIDECAR
+from initium.contract.leaves import LEAF
+from initium.disk.partial import SIDECAR
 from initium.v1 import service_pb2 as pb
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error

@@ -13,7 +13,7 @@ import pytest
 
 import initium
 from initium.errors import InitiumError
-from initium_server.core.limits import Limits
+from initium.plan.limits import Limits
 from initium_server.rpc.server import Server, Settings
 
 RECIPE: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 
 import initium
 from initium import Manifest
-from initium.partial import RECORD, SIDECAR
+from initium.disk.partial import RECORD, SIDECAR
 from tests.e2e.servers import EXAMPLES, QUIET, ServerProcess, initium_command, serving
 
 MIB = 1 << 20

@@ -5,28 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 
-from initium_server.core.fills import (
-    Arange,
-    Constant,
-    Copy,
-    Dirac,
-    Eye,
-    Fill,
-    Linspace,
-    Literal,
-    Normal,
-    NormOf,
-    Orthogonal,
-    Part,
-    Parts,
-    Permutation,
-    Pointwise,
-    Random,
-    Sparse,
-    TruncNormal,
-    Uniform,
-)
-from initium_server.law.dtypes import FLOATS
+from initium_law.fills import Arange, Constant, Copy, Dirac, Eye, Fill, Linspace, Literal, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Random, Sparse, TruncNormal, Uniform
+from initium_law.dtypes import FLOATS
 
 Tensor = tuple[int, str, str, tuple[int, ...], Fill]
 """seed, name, dtype, shape, fill."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from initium_server.law import phi
+from initium_law.maps import phi
 
 Single = npt.NDArray[np.float32]
 H = float.fromhex

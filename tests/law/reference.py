@@ -1,6 +1,6 @@
 """The law once more, slowly and plainly in NumPy: what the compiled kernels are compared with.
 
-It follows the texts of `initium_server.law`, shares only the coefficients and the binary64 `phi`, and rounds to narrow
+It follows the texts of `initium_law`, shares only the coefficients and the binary64 `phi`, and rounds to narrow
 dtypes with ml_dtypes and NumPy.
 """
 
@@ -13,9 +13,9 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_server.core.fills import Constant, Normal, TruncNormal, Uniform
-from initium_server.law import far as far_map
-from initium_server.law import normal, phi
+from initium_law.fills import Constant, Normal, TruncNormal, Uniform
+from initium_law.maps import far as far_map
+from initium_law.maps import normal, phi
 
 F32 = np.float32
 Single = npt.NDArray[np.float32]

@@ -11,8 +11,8 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_server.core import fills
-from initium_server.law.dtypes import FLOATS, encode
+from initium_law import fills
+from initium_law.dtypes import FLOATS, encode
 
 from . import functions_reference as functions
 from .reference import NUMPY, Words, inside, philox, values

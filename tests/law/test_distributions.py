@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from initium_server.core.fills import Normal, TruncNormal, Uniform
-from initium_server.law import RANDOM_DTYPES, prepare
+from initium_law.fills import Normal, TruncNormal, Uniform
+from initium_law import RANDOM_DTYPES, prepare
 
 from . import reference
 from .support import NUMPY, draw

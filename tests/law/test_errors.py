@@ -8,26 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from initium_server.core.fills import (
-    Arange,
-    Constant,
-    Dirac,
-    Eye,
-    Fill,
-    Linspace,
-    Literal,
-    Normal,
-    NormOf,
-    Orthogonal,
-    Part,
-    Parts,
-    Permutation,
-    Pointwise,
-    Sparse,
-    TruncNormal,
-    Uniform,
-)
-from initium_server.law import prepare
+from initium_law.fills import Arange, Constant, Dirac, Eye, Fill, Linspace, Literal, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Sparse, TruncNormal, Uniform
+from initium_law import prepare
 
 NAN, INF = math.nan, math.inf
 

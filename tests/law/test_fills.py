@@ -15,26 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initium_server.core.fills import (
-    Arange,
-    Constant,
-    Copy,
-    Eye,
-    Fill,
-    Linspace,
-    Normal,
-    NormOf,
-    Orthogonal,
-    Part,
-    Parts,
-    Permutation,
-    Pointwise,
-    Sparse,
-    TruncNormal,
-    Uniform,
-)
-from initium_server.law import Cache, Engine, TooLargeError, functions, prepare
-from initium_server.law.dtypes import FLOATS
+from initium_law.fills import Arange, Constant, Copy, Eye, Fill, Linspace, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Sparse, TruncNormal, Uniform
+from initium_law import Cache, Engine, TooLargeError, prepare
+from initium_law.fills import functions
+from initium_law.dtypes import FLOATS
 
 from . import reference_fills
 from .support import array, draw, whole

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from numba.core import caching
 
-from initium_server.core.fills import Normal
-from initium_server.law import far, jit, kernel, normal, philox, prepare, truncated
+from initium_law.fills import Normal
+from initium_law.maps import far, normal, philox, truncated
+from initium_law import jit, prepare
+from initium_law.backends import numba_kernel
 
 from .support import draw
 
@@ -37,7 +39,7 @@ def test_nothing_is_contracted() -> None:
     """Promise 1 (pure): no fused multiply-add, whatever the processor offers."""
     ident, params = np.ones(4, np.uint32), np.ones(12, np.float32)
     arguments = (np.zeros(64, np.uint8), np.uint64(0), ident, 2, params, np.uint32(1), 0)
-    text = assembly(kernel.draw_random, *arguments)
+    text = assembly(numba_kernel.draw_random, *arguments)
     text += assembly(normal.symmetric_block, *buffers(np.uint32, np.float32, np.float32), params)
     text += assembly(normal.values_block, *buffers(np.float32, np.float32, np.float32), params)
     text += assembly(truncated.sided_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
@@ -75,7 +77,7 @@ def test_kernels_compile_without_a_cache_directory(monkeypatch: pytest.MonkeyPat
 
 def test_cached_kernels_follow_every_source_file() -> None:
     """Promise 1 (pure): a kernel is compiled anew when any file of the law changed, not only its own."""
-    cache = kernel.draw_random._cache
+    cache = numba_kernel.draw_random._cache
     if not hasattr(cache, "_cache_file"):
         pytest.skip("no cache directory here")
     assert cache._cache_file._source_stamp == jit._sources_digest()

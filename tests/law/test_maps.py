@@ -7,11 +7,12 @@ import numpy.typing as npt
 import pytest
 import scipy.special
 
-from initium_server.core.fills import Fill, Normal, TruncNormal, Uniform
-from initium_server.law import RANDOM_DTYPES, phi, prepare
-from initium_server.law.normal import STEP, symmetric_block, values_block
-from initium_server.law.philox import BLOCK
-from initium_server.law.render import RENDERINGS, render_block
+from initium_law.fills import Fill, Normal, TruncNormal, Uniform
+from initium_law import RANDOM_DTYPES, prepare
+from initium_law.maps import phi
+from initium_law.maps.normal import STEP, symmetric_block, values_block
+from initium_law.maps.philox import BLOCK
+from initium_law.maps.render import RENDERINGS, render_block
 
 from . import reference
 from .support import NUMPY, RANDOM_FILLS, draw

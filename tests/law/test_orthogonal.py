@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from initium_server.law import orthogonal as law
-from initium_server.law.orthogonal import orthogonal
+from initium_law.fills import orthogonal as law
+from initium_law.fills.orthogonal import orthogonal
 
 from .test_kernel import X86, assembly
 

@@ -12,20 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from initium_server.core.fills import (
-    Arange,
-    Constant,
-    Copy,
-    Fill,
-    Normal,
-    NormOf,
-    Part,
-    Parts,
-    Pointwise,
-    TruncNormal,
-    Uniform,
-)
-from initium_server.law import prepare
+from initium_law.fills import Arange, Constant, Copy, Fill, Normal, NormOf, Part, Parts, Pointwise, TruncNormal, Uniform
+from initium_law import prepare
 
 SHAPE = (24, 16)
 

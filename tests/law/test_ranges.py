@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initium_server.core.fills import Constant, Dirac, Eye, Fill, Normal, Part, Parts, TruncNormal, Uniform
-from initium_server.law import ITEM_SIZE, RANDOM_DTYPES, prepare
+from initium_law.fills import Constant, Dirac, Eye, Fill, Normal, Part, Parts, TruncNormal, Uniform
+from initium_law import ITEM_SIZE, RANDOM_DTYPES, prepare
 
 from .support import COUNT, RANDOM_FILLS, all_fills, draw
 

@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from initium_server.core.fills import Constant, Fill
-from initium_server.law import ITEM_SIZE, functions, identity, kernel, phi, prepare
-from initium_server.law.dtypes import FLOATS, encode
-from initium_server.law.philox import BLOCK
-from initium_server.law.random_fills import Draw, resolve
-from initium_server.law.render import render
+from initium_law.fills import Constant, Fill
+from initium_law import ITEM_SIZE, prepare
+from initium_law.fills import functions
+from initium_law.maps import identity, phi
+from initium_law.backends import numba_kernel
+from initium_law.dtypes import FLOATS, encode
+from initium_law.maps.philox import BLOCK
+from initium_law.maps.random_fills import Draw, resolve
+from initium_law.maps.render import render
 
 from . import reference, reference_fills
 from .cases import LITERALS
@@ -40,7 +43,7 @@ def test_identities(line: list[str]) -> None:
     far = [0, 1, 2, 3, 4, 5, 1023, 1024, 2**32, 2**34 - 1, 2**34, 2**34 + 1, 2**40 + 3, 2**62 - 1]
     out = np.empty(1, np.uint32)
     for index, word in zip(far, words(expected), strict=True):
-        kernel.draw_words(out, np.uint64(index), made)
+        numba_kernel.draw_words(out, np.uint64(index), made)
         assert out[0] == word
 
 
@@ -58,7 +61,7 @@ def mapped(draw: Draw, given: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     xs, logs = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for at in range(0, len(padded), BLOCK):
         block = slice(at, at + BLOCK)
-        kernel.map_block(padded[block], xs, logs, out[block], draw.kind, draw.params, np.uint32(draw.threshold))
+        numba_kernel.map_block(padded[block], xs, logs, out[block], draw.kind, draw.params, np.uint32(draw.threshold))
     return out[: len(given)].view(np.uint32)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from initium_server.law.identity import identity
-from initium_server.law.philox import BLOCK, words_block
+from initium_law.maps.identity import identity
+from initium_law.maps.philox import BLOCK, words_block
 
 from . import reference
 

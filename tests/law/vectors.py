@@ -18,12 +18,13 @@ import numpy as np
 from google.protobuf import json_format
 
 from initium.v1 import plan_pb2
-from initium_server.core import fills
-from initium_server.core.codec import decode_fill, encode_fill
-from initium_server.law import phi, prepare
-from initium_server.law.dtypes import FLOATS, ITEM_SIZE, encode
-from initium_server.law.identity import identity
-from initium_server.law.truncated import around
+from initium_law import fills
+from initium.plan.fills import decode_fill, encode_fill
+from initium_law.maps import phi
+from initium_law import prepare
+from initium_law.dtypes import FLOATS, ITEM_SIZE, encode
+from initium_law.maps.identity import identity
+from initium_law.maps.truncated import around
 
 from . import functions_reference, reference, reference_fills
 from .cases import BIG, CONSTANTS, LITERALS, MAPS, REFUSED, TENSORS

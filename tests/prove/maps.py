@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
-from initium_server.core.fills import Normal, Random, TruncNormal, Uniform
-from initium_server.law import kernel
-from initium_server.law.philox import BLOCK
-from initium_server.law.random_fills import Draw, resolve
+from initium_law.fills import Normal, Random, TruncNormal, Uniform
+from initium_law.backends import numba_kernel
+from initium_law.maps.philox import BLOCK
+from initium_law.maps.random_fills import Draw, resolve
 
 Singles = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -52,10 +52,10 @@ def numba_values(draw: Draw, words: Words) -> Singles:
     """float32[n] of uint32[n], n a multiple of the block."""
     out = np.empty(len(words), np.float32)
     xs, logs = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    kernel.refuse_flush_to_zero()
+    numba_kernel.refuse_flush_to_zero()
     for at in range(0, len(words), BLOCK):
         block = slice(at, at + BLOCK)
-        kernel.map_block(words[block], xs, logs, out[block], draw.kind, draw.params, np.uint32(draw.threshold))
+        numba_kernel.map_block(words[block], xs, logs, out[block], draw.kind, draw.params, np.uint32(draw.threshold))
     return out
 
 
@@ -65,7 +65,7 @@ def _on_torch(module: str, block: int) -> Callable[[Draw, Words], Singles]:
 
         import torch
 
-        map_words = importlib.import_module(f"initium_server.accelerators.{module}").map_words
+        map_words = importlib.import_module(f"initium_law.backends.{module}").map_words
         out = np.empty(len(words), np.float32)
         given, made = torch.from_numpy(words.view(np.int32)), torch.from_numpy(out.view(np.uint8))
         for at in range(0, len(words), block):

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
-from initium_server.law.dtypes import FLOATS, ITEM_SIZE, largest
-from initium_server.law.render import RENDERINGS, render
+from initium_law.dtypes import FLOATS, ITEM_SIZE, largest
+from initium_law.maps.render import RENDERINGS, render
 
 from .maps import CHUNK, CHUNKS
 
@@ -38,7 +38,7 @@ def rendering_piece(dtype: str, chunk: int) -> bytes:
 def _by_torch(values: npt.NDArray[np.float32], dtype: str) -> bytes:
     import torch
 
-    from initium_server.accelerators import torch_ops
+    from initium_law.backends import torch_ops
 
     torch.set_num_threads(1)
     if not len(values):

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from initium_server.core.fills import Normal, Random, TruncNormal, Uniform
-from initium_server.law import ITEM_SIZE, prepare
-from initium_server.law.random_fills import Draw, resolve
-from initium_server.law.render import render
+from initium_law.fills import Normal, Random, TruncNormal, Uniform
+from initium_law import ITEM_SIZE, prepare
+from initium_law.maps.random_fills import Draw, resolve
+from initium_law.maps.render import render
 
 from .maps import CHUNK, CHUNKS, numba_values, words_of
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import initium
 from initium.cli import capabilities, generate, inventory, plan, serve, verify
 from initium.cli.common import orderly_sigterm, stop_status
+from initium.cli.malloc import keep_freed_memory
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
-from initium.malloc import keep_freed_memory
 
 _COMMANDS = (serve, inventory, plan, generate, verify, capabilities)
 _BAD_INPUT = (RecipeError, PlanError, RequestError, ServerMissing)

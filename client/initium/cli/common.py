@@ -15,12 +15,12 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from initium.canonical import to_json
-from initium.client import Client, connect
-from initium.embedded import local
+from initium.client.client import Client, connect
+from initium.client.local import local
+from initium.client.retry import OnRetry
+from initium.contract.canonical import to_json
+from initium.contract.recipe import MAX_SEED, load
 from initium.errors import RecipeError, RequestError, Unavailable
-from initium.recipe import MAX_SEED, load
-from initium.retry import OnRetry
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 

@@ -23,9 +23,9 @@ from initium.cli.common import (
     to_numbers,
 )
 from initium.cli.progress import Report, progress
-from initium.digests import LEAF
-from initium.manifest import Manifest
-from initium.partial import SIDECAR
+from initium.contract.leaves import LEAF
+from initium.disk.manifest import Manifest
+from initium.disk.partial import SIDECAR
 
 _EXAMPLES = """\
   initium generate resnet50.yaml -o resnet50/

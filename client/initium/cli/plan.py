@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from initium.canonical import canonical_json, to_json
 from initium.cli import words
 from initium.cli.common import (
     Commands,
@@ -22,7 +21,8 @@ from initium.cli.common import (
     say,
 )
 from initium.cli.table import table
-from initium.plans import sealed, total_bytes, total_elements, write_plan
+from initium.contract.canonical import canonical_json, to_json
+from initium.contract.plans import sealed, total_bytes, total_elements, write_plan
 from initium.v1.plan_pb2 import Group, Plan, PlannedTensor
 
 _EXAMPLES = """\

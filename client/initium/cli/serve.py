@@ -8,7 +8,7 @@ import os
 import sys
 
 from initium.cli.common import Commands, add_command, positive
-from initium.embedded import INSTALL
+from initium.client.local import INSTALL
 from initium.errors import ServerMissing
 
 _EXAMPLES = """\

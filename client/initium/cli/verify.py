@@ -7,10 +7,10 @@ from pathlib import Path
 
 from initium.cli.common import Commands, add_command, add_json, add_server, human_bytes, open_client, print_json, say
 from initium.cli.progress import progress
+from initium.contract.generators import TORCH
+from initium.disk.manifest import Manifest
+from initium.disk.verification import redraw, verify
 from initium.errors import RequestError, VerifyError
-from initium.manifest import Manifest
-from initium.v1.plan_pb2 import Plan
-from initium.verification import redraw, verify
 
 _EXAMPLES = """\
   initium verify resnet50/
@@ -33,8 +33,6 @@ def run(args: argparse.Namespace) -> int:
     """Verifies; 1 if something differs."""
     if not args.redraw and (args.server or args.device or args.threads):
         raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
-    if args.redraw and args.server is None and args.threads is None:
-        args.threads = _recorded_threads(Manifest.load(args.directory).plan)
     try:
         manifest = _verify(args)
     except VerifyError as error:
@@ -46,16 +44,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _recorded_threads(plan: Plan) -> int | None:
-    """How many threads drew under generator `torch`, whose bytes depend on it."""
-    text = plan.environment.get("threads", "") if plan.generator == "torch" else ""
-    return int(text) if text.isdecimal() else None
-
-
 def _verify(args: argparse.Namespace) -> Manifest:
     with progress(args.directory.name or "checkpoint") as report:
         if not args.redraw:
             return verify(args.directory, report)
+        plan = Manifest.load(args.directory).plan
+        if args.server is None and plan.generator != TORCH:
+            return redraw(args.directory, None, report, device=args.device or "cpu", threads=args.threads)
+        if args.server is None and args.threads is None:
+            # The bytes of generator `torch` depend on how many threads drew.
+            args.threads = int(plan.environment.get("threads", "0")) or None
         with open_client(args) as client:
             return redraw(args.directory, client, report)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,15 +10,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from initium.contract.generators import TORCH
+from initium.errors import LimitExceeded, PlanNotFound, RequestError, invalid
+from initium.plan.check import check_plan
+from initium.plan.checkpoint import Checkpoint, VirtualCheckpoint
+from initium.plan.limits import Limits
 from initium.v1 import plan_pb2, recipe_pb2, service_pb2
-from initium_server.build import jobs
-from initium_server.build.pool import BuildPool
-from initium_server.core.checkpoint import Bytes, Checkpoint, FileInfo, VirtualCheckpoint
-from initium_server.core.limits import Limits
-from initium_server.core.load import check_plan
-from initium_server.core.plan import TORCH, with_seed
-from initium_server.errors import InitiumError, invalid
-from initium_server.law import Engine
+from initium_law import Engine
+from initium_server.planning import with_seed
+from initium_server.rpc.stored import StoredCheckpoint
+from initium_server.workers import Pool, jobs
 
 Cancelled = Callable[[], bool]
 
@@ -43,8 +43,8 @@ class Plans:
 
     def __init__(
         self,
-        pool: BuildPool,
-        torch_pool: BuildPool,
+        pool: Pool,
+        torch_pool: Pool,
         limits: Limits,
         engine: Engine,
         device: str,
@@ -59,7 +59,7 @@ class Plans:
         self._optimizers: list[str] = []
 
     def get(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> Held:
-        """The plan that `source` names. Raises InitiumError."""
+        """The plan that `source` names. Errors: InitiumError."""
         kind = source.WhichOneof("source")
         if kind == "plan_digest":
             return self._by_digest(source.plan_digest)
@@ -68,7 +68,7 @@ class Plans:
             return self._hold(source.plan)
         if kind == "recipe":
             return self._resolve(source.recipe, cancelled)
-        raise invalid("source", "name a plan: give a recipe, a plan or a plan_digest", "INVALID_REQUEST")
+        raise invalid("source", "name a plan: give a recipe, a plan or a plan_digest", RequestError)
 
     def inventory(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> service_pb2.ResolveResponse:
         """The tensors of the recipe's architecture, before any rule."""
@@ -92,9 +92,7 @@ class Plans:
             if held:
                 self._held.move_to_end(digest)
                 return held
-        raise InitiumError(
-            "PLAN_NOT_FOUND", f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest}
-        )
+        raise PlanNotFound(f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest})
 
     def _resolve(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> Held:
         """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once."""
@@ -118,9 +116,7 @@ class Plans:
     def _hold(self, plan: plan_pb2.Plan) -> Held:
         size = plan.ByteSize()
         if size > self._limits.message_bytes - 4096:
-            raise InitiumError(
-                "TOO_LARGE", f"the plan has {size:,} bytes; messages carry at most {self._limits.message_bytes:,}"
-            )
+            raise LimitExceeded(f"the plan has {size:,} bytes; messages carry at most {self._limits.message_bytes:,}")
         with self._lock:
             if known := self._held.get(plan.plan_digest):
                 return known
@@ -140,34 +136,3 @@ class Plans:
         job = partial(jobs.run_torch, self._limits, directory, self._device, self._engine.threads)
         self._torch_pool.run(job, plan.SerializeToString(), cancelled, jobs.load_for_torch)
         return StoredCheckpoint(plan, Path(directory))
-
-
-class StoredCheckpoint:
-    """The files of a plan, weights from a directory and small files from the plan itself."""
-
-    def __init__(self, plan: plan_pb2.Plan, directory: Path) -> None:
-        self.files = [FileInfo(file.name, file.size) for file in plan.files]
-        self._paths = [directory / file.name for file in plan.files]
-        for file, path in zip(plan.files, self._paths, strict=True):
-            if file.HasField("content"):
-                path.write_bytes(file.content)
-
-    def is_cheap(self, file: int, offset: int, size: int) -> bool:
-        """As `Checkpoint.is_cheap`: reading is."""
-        return True
-
-    def read_into(self, file: int, offset: int, out: Bytes) -> None:
-        """As `Checkpoint.read_into`."""
-        with self._paths[file].open("rb", buffering=0) as stream:
-            stream.seek(offset)
-            view = out.data
-            while len(view):
-                view = view[stream.readinto(view) or self._short(file) :]
-
-    def _short(self, file: int) -> int:
-        raise InitiumError("INTERNAL", f"{self._paths[file].name} is shorter than its plan says")
-
-
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A private directory for the files of one run of generator `torch`."""
-    return tempfile.TemporaryDirectory(prefix="initium-torch-")

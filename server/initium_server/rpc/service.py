@@ -11,21 +11,22 @@ from typing import TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from initium.digests import LEAF
-from initium.v1 import plan_pb2, service_pb2
-from initium_server.build import torch_modules, tree
-from initium_server.core import dtypes
-from initium_server.core.checkpoint import Checkpoint, check_range, find_file
-from initium_server.core.initializers import INITIALIZERS
-from initium_server.core.limits import Limits
-from initium_server.core.plan import GENERATORS, PLAN_VERSION, TORCH
-from initium_server.core.rules import LIBRARY_DEFAULT
-from initium_server.errors import InitiumError, invalid
-from initium_server.law import Engine
-from initium_server.rpc import errors
+from initium.contract.generators import GENERATORS, TORCH
+from initium.contract.leaves import LEAF, Place, all_spans, spans
+from initium.contract.plans import PLAN_VERSION, total_bytes
+from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
+from initium.plan.checkpoint import Checkpoint, check_range, find_file
+from initium.v1 import service_pb2
+from initium_law.dtypes import FLOATS
+from initium_server.planning.initializers import INITIALIZERS
+from initium_server.planning.rules import LIBRARY_DEFAULT
+from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, read_frame
-from initium_server.rpc.plans import Held, Plans, scratch
-from initium_server.rpc.stream import FileDigests, Leaf, Streamer, TensorDigests, leaves
+from initium_server.rpc.plans import Held, Plans
+from initium_server.rpc.settings import Settings
+from initium_server.rpc.stored import scratch
+from initium_server.rpc.stream import FileDigests, Streamer, TensorDigests
+from initium_server.sources import torch_modules, tree
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
 LIBRARIES = ("torch", "torchvision", "timm", "transformers")
@@ -39,44 +40,42 @@ def server_version() -> str:
 
 
 def decode(kind: type[M], data: bytes) -> M:
-    """`data` as a message. Raises InitiumError(MALFORMED_MESSAGE)."""
+    """`data` as a message. Errors: RequestError."""
     message = kind()
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        raise InitiumError(
-            "MALFORMED_MESSAGE",
+        raise RequestError(
             f"not a {kind.DESCRIPTOR.full_name}: malformed, or nested deeper than 100 messages ({error})",
+            "MALFORMED_MESSAGE",
         ) from None
     return message
 
 
 class Service:
-    """The four methods of `initium.v1.InitiumService`."""
+    """The methods of `initium.v1.InitiumService`."""
 
-    def __init__(
-        self, plans: Plans, streamer: Streamer, limits: Limits, engine: Engine, named: tuple[str, str], streams: int
-    ) -> None:
-        self._plans, self._streamer, self._limits = plans, streamer, limits
-        self._streams, self._slots = streams, threading.BoundedSemaphore(streams)
-        self._engine, (self._device, self._backend) = engine, named
+    def __init__(self, plans: Plans, streamer: Streamer, settings: Settings, backend: str) -> None:
+        """`backend`: what draws, by name."""
+        self._plans, self._streamer, self._settings, self._backend = plans, streamer, settings, backend
+        self._slots = threading.BoundedSemaphore(settings.streams)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
         methods = {
-            "Resolve": grpc.unary_unary_rpc_method_handler(errors.unary(self.resolve)),
-            "Generate": grpc.unary_stream_rpc_method_handler(errors.stream(self._bounded(self.generate))),
-            "Read": grpc.unary_stream_rpc_method_handler(errors.stream(self._bounded(self.read))),
-            "GetCapabilities": grpc.unary_unary_rpc_method_handler(errors.unary(self.get_capabilities)),
+            "Resolve": grpc.unary_unary_rpc_method_handler(status.unary(self.resolve)),
+            "Generate": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.generate))),
+            "Read": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.read))),
+            "GetCapabilities": grpc.unary_unary_rpc_method_handler(status.unary(self.get_capabilities)),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    def _bounded(self, handler: errors.StreamHandler) -> errors.StreamHandler:
+    def _bounded(self, handler: status.StreamHandler) -> status.StreamHandler:
         """A streaming handler of which so many run at once: slow readers must not hold every thread."""
 
         def handle(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
             if not self._slots.acquire(blocking=False):
-                raise InitiumError("BUSY", f"{self._streams} streams are running; try again, or ask another server")
+                raise Busy(f"{self._settings.streams} streams are running; try again, or ask another server")
             try:
                 yield from handler(data, context)
             finally:
@@ -87,14 +86,14 @@ class Service:
     def resolve(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         request = decode(service_pb2.ResolveRequest, data)
         if request.view not in service_pb2.ResolveView.values():
-            raise invalid("view", f"unknown view {request.view}", "INVALID_REQUEST")
+            raise invalid("view", f"unknown view {request.view}", RequestError)
         if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
             if not request.source.HasField("recipe"):
-                raise invalid("source", "an inventory needs a recipe", "INVALID_REQUEST")
+                raise invalid("source", "an inventory needs a recipe", RequestError)
             response = self._plans.inventory(request.source.recipe, _cancelled(context))
         else:
             plan = self._plans.get(request.source, _cancelled(context)).plan
-            response = service_pb2.ResolveResponse(plan=plan, total_bytes=_total(plan))
+            response = service_pb2.ResolveResponse(plan=plan, total_bytes=total_bytes(plan))
         return self._fits(response.SerializeToString())
 
     def generate(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -103,7 +102,7 @@ class Service:
         with ExitStack() as stack:
             start = _check_start(held, request.start)
             header = service_pb2.GenerateHeader(
-                plan=held.plan, total_bytes=_total(held.plan), server_version=server_version()
+                plan=held.plan, total_bytes=total_bytes(held.plan), server_version=server_version()
             )
             yield service_pb2.GenerateResponse(header=header).SerializeToString()
             checkpoint = self._checkpoint(held, stack, context)
@@ -114,14 +113,15 @@ class Service:
     def _chunks(
         self,
         checkpoint: Checkpoint,
-        start: Leaf,
+        start: Place,
         held: Held,
         with_tensors: bool,
         trailer: service_pb2.GenerateTrailer,
     ) -> Iterator[bytes]:
         files = FileDigests(checkpoint, start)
         tensors = TensorDigests(held.plan) if with_tensors else None
-        for framed in self._streamer.stream(checkpoint, _pieces(checkpoint, start), chunk_frame):
+        pieces = all_spans([file.size for file in checkpoint.files], start)
+        for framed in self._streamer.stream(checkpoint, pieces, chunk_frame):
             files.add(framed)
             if tensors:
                 tensors.add(framed)
@@ -141,29 +141,29 @@ class Service:
         request = decode(service_pb2.ReadRequest, data)
         checkpoint = self._plans.get(request.source, _cancelled(context)).checkpoint
         if checkpoint is None:
-            raise InitiumError("UNSUPPORTED", "generator `torch` makes whole checkpoints only; call Generate")
+            raise Unsupported("generator `torch` makes whole checkpoints only; call Generate")
         index = find_file(checkpoint.files, request.file)
         file = checkpoint.files[index]
         check_range(file, request.offset)
         length = request.length if request.HasField("length") else file.size
         end = min(file.size, request.offset + length)
-        for framed in self._streamer.stream(checkpoint, leaves(index, request.offset, end), read_frame):
+        for framed in self._streamer.stream(checkpoint, spans(index, request.offset, end), read_frame):
             yield framed.message
 
     def get_capabilities(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         decode(service_pb2.GetCapabilitiesRequest, data)
-        limits = self._limits
+        limits, settings = self._settings.limits, self._settings
         response = service_pb2.GetCapabilitiesResponse(
             server_version=server_version(),
             generators=GENERATORS,
-            dtypes=dtypes.FLOATS,
+            dtypes=FLOATS,
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
             libraries=_libraries(),
             module_types=sorted(torch_modules.ALLOWED),
             optimizers=self._plans.optimizers(_cancelled(context)),
-            device=self._device,
+            device=settings.first_device,
             backend=self._backend,
-            threads=self._engine.threads,
+            threads=settings.threads,
             plan_version=PLAN_VERSION,
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
@@ -171,8 +171,8 @@ class Service:
                 elements=limits.elements,
                 literal_bytes=limits.literal_bytes,
                 tensors=limits.tensors,
-                build_seconds=limits.build_seconds,
-                build_bytes=limits.build_bytes,
+                build_seconds=int(settings.build.seconds),
+                build_bytes=settings.build.bytes,
                 module_depth=tree.MAX_DEPTH,
                 whole_elements=limits.whole_elements,
             ),
@@ -180,15 +180,10 @@ class Service:
         return response.SerializeToString()
 
     def _fits(self, data: bytes) -> bytes:
-        if len(data) > self._limits.message_bytes:
-            raise InitiumError(
-                "TOO_LARGE", f"the answer has {len(data):,} bytes; messages carry {self._limits.message_bytes:,}"
-            )
+        most = self._settings.limits.message_bytes
+        if len(data) > most:
+            raise LimitExceeded(f"the answer has {len(data):,} bytes; messages carry {most:,}")
         return data
-
-
-def _total(plan: plan_pb2.Plan) -> int:
-    return sum(file.size for file in plan.files)
 
 
 def _cancelled(context: grpc.ServicerContext) -> Callable[[], bool]:
@@ -205,26 +200,17 @@ def _libraries() -> dict[str, str]:
     return found
 
 
-def _check_start(held: Held, position: service_pb2.Position) -> Leaf:
-    """Where to start, as a leaf of size 0."""
+def _check_start(held: Held, position: service_pb2.Position) -> Place:
+    """Where to start."""
     files = held.plan.files
     if held.plan.generator == TORCH and (position.file or position.offset):
-        raise invalid("start", "generator `torch` cannot resume; start at 0", "INVALID_REQUEST")
+        raise invalid("start", "generator `torch` cannot resume; start at 0", RequestError)
     if position.file >= len(files):
-        raise InitiumError("OUT_OF_RANGE", f"start.file is {position.file}; the plan has {len(files)} files")
+        raise OutOfRange(f"start.file is {position.file}; the plan has {len(files)} files")
     size = files[position.file].size
     if position.offset > size:
-        raise InitiumError(
-            "OUT_OF_RANGE",
-            f"start.offset is {position.offset}; the file has {size} bytes",
-            metadata={"size": str(size)},
-        )
+        text = f"start.offset is {position.offset}; the file has {size} bytes"
+        raise OutOfRange(text, metadata={"size": str(size)})
     if position.offset % LEAF and position.offset != size:
-        raise invalid("start.offset", f"{position.offset} is not a multiple of {LEAF}", "INVALID_REQUEST")
-    return Leaf(position.file, position.offset, 0)
-
-
-def _pieces(checkpoint: Checkpoint, start: Leaf) -> Iterator[Leaf]:
-    for i, file in enumerate(checkpoint.files):
-        if i >= start.file:
-            yield from leaves(i, start.offset if i == start.file else 0, file.size)
+        raise invalid("start.offset", f"{position.offset} is not a multiple of {LEAF}", RequestError)
+    return position.file, position.offset

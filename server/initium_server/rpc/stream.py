@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from initium.digests import LEAF, file_root, leaf_digest
+from initium.contract.leaves import Place, Span, file_root, leaf_digest
+from initium.plan.ahead import in_order
+from initium.plan.checkpoint import Checkpoint
 from initium.v1 import plan_pb2
-from initium_server.core.checkpoint import Bytes, Checkpoint
+from initium_law.dtypes import Bytes
 from initium_server.rpc.framing import Framer
-
-
-class Leaf(NamedTuple):
-    """A piece to stream: `size` bytes of file number `file` from `offset`."""
-
-    file: int
-    offset: int
-    size: int
 
 
 class Framed(NamedTuple):
     """A leaf on its way: the message to send, the bytes in it, and their digest."""
 
-    leaf: Leaf
+    span: Span
     message: bytes
     data: Bytes
     digest: bytes
-
-
-def leaves(file: int, begin: int, end: int) -> Iterator[Leaf]:
-    """The pieces of [begin, end), cut at aligned leaves."""
-    while begin < end:
-        stop = min(end, begin - begin % LEAF + LEAF)
-        yield Leaf(file, begin, stop - begin)
-        begin = stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +48,21 @@ class Streamer:
         self._ahead = 2 * threads
         self._digest = digest
 
-    def stream(self, checkpoint: Checkpoint, pieces: Iterable[Leaf], framer: Framer) -> Iterator[Framed]:
+    def stream(self, checkpoint: Checkpoint, pieces: Iterable[Span], framer: Framer) -> Iterator[Framed]:
         """The pieces in order. Closing the iterator drops what was drawn ahead."""
-        made = (self._start(checkpoint, leaf, framer) for leaf in pieces)
-        pending = deque(islice(made, self._ahead))
-        try:
-            while pending:
-                framed = pending.popleft().result()
-                pending.extend(islice(made, 1))
-                yield framed
-        finally:
-            for future in pending:
-                future.cancel()
+        return in_order((self._start(checkpoint, span, framer) for span in pieces), self._ahead)
 
-    def _start(self, checkpoint: Checkpoint, leaf: Leaf, framer: Framer) -> Future[Framed] | _Later:
+    def _start(self, checkpoint: Checkpoint, span: Span, framer: Framer) -> Future[Framed] | _Later:
         """Has the pool make a leaf; a cheap one is left to the streaming thread, since handing it over costs more."""
-        if checkpoint.is_cheap(leaf.file, leaf.offset, leaf.size):
-            return _Later(partial(self._make, checkpoint, leaf, framer))
-        return self._pool.submit(self._make, checkpoint, leaf, framer)
+        if checkpoint.is_cheap(*span):
+            return _Later(partial(self._make, checkpoint, span, framer))
+        return self._pool.submit(self._make, checkpoint, span, framer)
 
-    def _make(self, checkpoint: Checkpoint, leaf: Leaf, framer: Framer) -> Framed:
-        frame = framer(leaf.file, leaf.offset, leaf.size)
-        checkpoint.read_into(leaf.file, leaf.offset, frame.data)
+    def _make(self, checkpoint: Checkpoint, span: Span, framer: Framer) -> Framed:
+        frame = framer(*span)
+        checkpoint.read_into(span.file, span.offset, frame.data)
         digest = self._digest(frame.data.data)
-        return Framed(leaf, frame.seal(digest), frame.data, digest)
+        return Framed(span, frame.seal(digest), frame.data, digest)
 
     def close(self) -> None:
         """Waits for the leaves being drawn; drops the others."""
@@ -97,14 +72,14 @@ class Streamer:
 class FileDigests:
     """Digests of the files that a stream carries from first byte to last."""
 
-    def __init__(self, checkpoint: Checkpoint, start: Leaf) -> None:
+    def __init__(self, checkpoint: Checkpoint, start: Place) -> None:
         self._files = checkpoint.files
-        whole = range(start.file + (start.offset > 0), len(self._files))
+        whole = range(start[0] + (start[1] > 0), len(self._files))
         self._roots = {i: file_root(self._files[i].size) for i in whole}
 
     def add(self, framed: Framed) -> None:
         """Takes the next leaf of the stream."""
-        if root := self._roots.get(framed.leaf.file):
+        if root := self._roots.get(framed.span.file):
             root.update(framed.digest)
 
     def result(self) -> list[tuple[str, int, str]]:
@@ -123,18 +98,18 @@ class TensorDigests:
 
     def add(self, framed: Framed) -> None:
         """Takes the next leaf of the stream."""
-        leaf = framed.leaf
-        begin, end = leaf.offset, leaf.offset + leaf.size
+        span = framed.span
+        begin, end = span.offset, span.offset + span.size
         while self._next < len(self._tensors):
             tensor = self._tensors[self._next]
             first, last = tensor.offset, tensor.offset + tensor.size
-            if (tensor.file, first) >= (leaf.file, end):
+            if (tensor.file, first) >= (span.file, end):
                 return
-            if (tensor.file, last) > (leaf.file, begin):
+            if (tensor.file, last) > (span.file, begin):
                 part = framed.data[max(first - begin, 0) : last - begin]
                 self._hasher.update(part.data)
                 self._seen += len(part)
-            if (tensor.file, last) > (leaf.file, end):
+            if (tensor.file, last) > (span.file, end):
                 return
             self._finish(tensor)
 

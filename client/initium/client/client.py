@@ -1,0 +1,167 @@
+"""The client: one object for one service, wherever its servers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from initium.client import stream
+from initium.client.generation import Progress, generate
+from initium.client.retry import OnRetry
+from initium.contract.leaves import Leaf
+from initium.contract.plans import sealed
+from initium.contract.recipe import RecipeLike, load, load_recipe
+from initium.disk.manifest import Manifest
+from initium.errors import RequestError
+from initium.v1.plan_pb2 import Plan
+from initium.v1.service_pb2 import (
+    GetCapabilitiesRequest,
+    GetCapabilitiesResponse,
+    InventoryTensor,
+    PlanSource,
+    ResolveRequest,
+    ResolveResponse,
+    ResolveView,
+)
+
+if TYPE_CHECKING:
+    import grpc
+    from numpy.typing import NDArray
+
+    from initium.client.rpc import Rpc
+
+_MAX_BYTES = (1 << 64) - 1
+
+Source = RecipeLike | Plan
+"""A recipe or a plan in any of their forms."""
+
+
+def connect(
+    address: str,
+    *,
+    timeout: float = 300.0,
+    patience: float = 60.0,
+    credentials: grpc.ChannelCredentials | None = None,
+    on_retry: OnRetry | None = None,
+) -> Client:
+    """A client of the service at `address`: `host:port`, `unix:/path`, or any gRPC target such as `dns:///name:port`.
+
+    Connects with the first call, and spreads calls over all addresses that the name has.
+
+    `timeout`: seconds that building a model, or one answer, may take.
+    `patience`: seconds without progress after which a call gives up on servers that are unavailable; while none has
+    answered yet, 10 at most.
+    `credentials`: of `grpc.ssl_channel_credentials(...)`; without them the connection is not encrypted.
+    `on_retry`: told the error and the pause in seconds before each new try.
+    Errors: RequestError if it is no address.
+    """
+    from initium.client.rpc import Rpc, open_channel  # gRPC takes longer to import than all else
+
+    return Client(Rpc(open_channel(address, credentials), address, timeout, patience, on_retry))
+
+
+class Client:
+    """Calls one service. Made by `connect` or `local`; a context manager. Threads may share it."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection. Running calls end with Cancelled."""
+        self._rpc.close()
+
+    @property
+    def address(self) -> str:
+        """Where the service is."""
+        return self._rpc.address
+
+    def capabilities(self) -> GetCapabilitiesResponse:
+        """What the server can do. Errors: Unavailable."""
+        return self._rpc.unary("GetCapabilities", GetCapabilitiesRequest(), GetCapabilitiesResponse())
+
+    def resolve(self, source: Source, *, seed: int | None = None) -> Plan:
+        """The plan of a recipe, with both digests, without making weights; or a plan, checked by the server.
+
+        `seed` replaces the recipe's own.
+        Errors: RecipeError, PlanError, LimitExceeded, PreconditionError, Unsupported, Unavailable.
+        """
+        loaded = load(source, seed=seed)
+        wrapped = PlanSource(plan=loaded) if isinstance(loaded, Plan) else PlanSource(recipe=loaded)
+        return self._rpc.unary("Resolve", ResolveRequest(source=wrapped), ResolveResponse()).plan
+
+    def inventory(self, recipe: RecipeLike) -> list[InventoryTensor]:
+        """The tensors of a recipe's architecture before any rule: what one needs to write rules. It needs no seed.
+
+        Errors: as `resolve`.
+        """
+        source = PlanSource(recipe=load_recipe(recipe, require_seed=False))
+        request = ResolveRequest(source=source, view=ResolveView.RESOLVE_VIEW_INVENTORY)
+        return list(self._rpc.unary("Resolve", request, ResolveResponse()).inventory)
+
+    def generate(
+        self,
+        source: Source,
+        directory: Path | str,
+        *,
+        seed: int | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+        tensor_digests: bool = False,
+    ) -> Manifest:
+        """Writes the checkpoint of a recipe or plan into `directory` and returns its manifest.
+
+        Files have their final names only when all are complete, `manifest.json` last. After a break, of the server or
+        of this process, the same call goes on where it stopped. `directory` must be absent or empty, or hold the start
+        of the same checkpoint; with `force` a checkpoint in it is replaced and foreign files stay.
+
+        `seed` replaces the recipe's own. `progress` is told the bytes done and all bytes; first, if it goes on
+        where an earlier run stopped, those that were there. `tensor_digests` fills
+        `Manifest.tensor_digests` with the tensors that came whole in one stream.
+        Errors: as `resolve`; OutputError; IntegrityError.
+        """
+        return generate(
+            self._rpc,
+            self._plan(source, seed),
+            Path(directory),
+            force=force,
+            progress=progress,
+            tensor_digests=tensor_digests,
+        )
+
+    def tensors(self, source: Source, *, seed: int | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Name and values of every tensor, in file order, without touching the disk. Memory: the largest tensor.
+
+        BF16 and F8 come in the types of ml_dtypes. Tied tensors come once, under their first name.
+        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that numpy lacks.
+        """
+        from initium.client.tensors import tensors  # numpy is slow to import, too
+
+        return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)))
+
+    def leaves(self, source: Source, *, seed: int | None = None) -> Iterator[Leaf]:
+        """The files of a checkpoint in order, in checked pieces of an aligned 1 MiB. Errors: as `tensors`."""
+        return stream.LeafStream(self._rpc, self._plan(source, seed)).checked()
+
+    def read(self, plan: Plan | str, file: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes `[offset, offset + length)` of a file of `plan`, to the end without `length`. Fewer at the end.
+
+        `plan` may be the digest of a plan that the server has seen.
+        Errors: FileNotFound, OutOfRange, PlanNotFound, RequestError, IntegrityError; Unsupported under generator
+        `torch`.
+        """
+        for name, value in (("offset", offset), ("length", length or 0)):
+            if not 0 <= value <= _MAX_BYTES:
+                raise RequestError(f"{name} is {value}; it must be in 0..2^64-1")
+        named = plan if isinstance(plan, str) else sealed(plan)
+        return b"".join(stream.read_pieces(self._rpc, named, file, offset, length))
+
+    def _plan(self, source: Source, seed: int | None) -> Plan:
+        loaded = load(source, seed=seed)
+        return sealed(loaded) if isinstance(loaded, Plan) else self.resolve(loaded)

@@ -1,0 +1,80 @@
+"""A checkpoint from a plan to a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from initium.client.stream import LeafStream
+from initium.contract.leaves import Place, file_digest
+from initium.contract.plans import total_bytes
+from initium.disk.manifest import MANIFEST_VERSION, Manifest
+from initium.disk.partial import PartialDirectory
+from initium.disk.writer import Writer
+from initium.errors import IntegrityError
+from initium.v1 import manifest_pb2
+from initium.v1.plan_pb2 import Plan
+
+if TYPE_CHECKING:
+    from initium.client.rpc import Rpc
+
+Progress = Callable[[int, int], None]
+"""Told the bytes that have arrived and all bytes, in the caller's thread."""
+
+
+def generate(
+    rpc: Rpc, plan: Plan, directory: Path, *, force: bool, progress: Progress | None, tensor_digests: bool
+) -> Manifest:
+    """Writes the checkpoint of `plan` (which carries its digest); goes on where an earlier run stopped.
+
+    Errors: as `Client.generate`.
+    """
+    with PartialDirectory(directory, plan, force) as target:
+        start = target.valid_prefix()
+        target.check_space(start)
+        stream = LeafStream(rpc, plan, start, tensor_digests)
+        with Writer(target, stream.fetch_again) as writer:
+            _receive(stream, writer, start, progress)
+            writer.finish()
+        files = _digests(target)
+        _check_trailer(files, stream)
+        manifest = _manifest(plan, files, stream)
+        target.commit(manifest.to_bytes())
+    return manifest
+
+
+def _receive(stream: LeafStream, writer: Writer, start: Place, progress: Progress | None) -> None:
+    total = total_bytes(stream.plan)
+    done = sum(file.size for file in stream.plan.files[: start[0]]) + start[1]
+    if progress is not None and done:
+        progress(done, total)
+    for leaf in stream:
+        writer.put(leaf)
+        done += len(leaf.data)
+        if progress is not None:
+            progress(done, total)
+
+
+def _digests(target: PartialDirectory) -> list[manifest_pb2.FileDigest]:
+    return [
+        manifest_pb2.FileDigest(name=file.name, size=file.size, digest=file_digest(file.size, target.leaves(index)))
+        for index, file in enumerate(target.plan.files)
+    ]
+
+
+def _check_trailer(files: list[manifest_pb2.FileDigest], stream: LeafStream) -> None:
+    own = {file.name: file.digest for file in files}
+    for stated in stream.trailer.files:
+        if own.get(stated.name) != stated.digest:
+            raise IntegrityError(
+                f"{stated.name}: the leaves that arrived give digest {own.get(stated.name)}, "
+                f"the server states {stated.digest}; remove the directory and start again"
+            )
+
+
+def _manifest(plan: Plan, files: list[manifest_pb2.FileDigest], stream: LeafStream) -> Manifest:
+    proto = manifest_pb2.Manifest(
+        manifest_version=MANIFEST_VERSION, plan=plan, files=files, server_version=stream.server_version
+    )
+    return Manifest(proto, {tensor.name: tensor.digest for tensor in stream.trailer.tensors})

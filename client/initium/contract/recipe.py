@@ -1,0 +1,147 @@
+"""Recipes from wherever users keep them: dicts, files, YAML or JSON text, messages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from initium.contract import yaml12
+from initium.contract.plans import plan_from_data
+from initium.contract.strict import TooMany, Walk, kind_of
+from initium.errors import PlanError, RecipeError, Violation
+from initium.v1.plan_pb2 import Plan
+from initium.v1.recipe_pb2 import Recipe
+
+RecipeLike = Mapping[str, Any] | Path | str | Recipe
+"""A recipe as plain data, the path of its file, its YAML or JSON text, or as a message."""
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+_SCHEMA: Any = Recipe.DESCRIPTOR
+
+MAX_SEED = (1 << 64) - 1
+_SEED_MISSING = (
+    "required: there is no default, so that nobody trains on an accidental seed; write e.g. `seed: 42` "
+    "(any integer in 0..2^64-1)"
+)
+
+
+def load_recipe(source: RecipeLike, *, seed: int | None = None, require_seed: bool = True) -> Recipe:
+    """The recipe that `source` holds, read strictly.
+
+    `seed` replaces the recipe's own. A `str` of one line that names a file is its path; any other is text.
+    Errors: RecipeError with the path of every field at fault.
+    """
+    loaded = load(source, seed=seed, require_seed=require_seed)
+    if isinstance(loaded, Plan):
+        raise RecipeError("this is a plan, not a recipe; it has a `plan_version`")
+    return loaded
+
+
+def load(source: RecipeLike | Plan, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
+    """The recipe or the plan that `source` holds; a plan is told by its `plan_version`.
+
+    Errors: as `load_recipe`, and PlanError if a plan is not valid, was changed, or has another seed than `seed`.
+    """
+    if isinstance(source, Plan):
+        return _check_plan_seed(source, seed)
+    if isinstance(source, Recipe):
+        return _finish(source, seed, require_seed)
+    file = _file_of(source)
+    data = _read_text(source) if file is None else _read_file(file)
+    if isinstance(data, Mapping) and "plan_version" in data:
+        return _check_plan_seed(plan_from_data(data, file), seed)
+    return _from_data(data, seed, require_seed)
+
+
+def _file_of(source: Any) -> Path | None:
+    """The file that `source` is, or names: text of one line, if it exists or looks like a recipe's name."""
+    if isinstance(source, str) and "\n" not in source and (os.path.isfile(source) or _is_file_name(source)):
+        return Path(source)
+    return source if isinstance(source, Path) else None
+
+
+def _is_file_name(text: str) -> bool:
+    try:
+        return text.endswith(_SUFFIXES) and isinstance(yaml12.load(text), str)
+    except RecipeError:
+        return False
+
+
+def _read_text(source: Any) -> Any:
+    if isinstance(source, str):
+        return yaml12.load(source)
+    if not isinstance(source, Mapping):
+        raise RecipeError(f"a recipe is a mapping, a pathlib.Path, text or a Recipe message, not {kind_of(source)}")
+    return source
+
+
+def _read_file(path: Path) -> Any:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from None
+    try:
+        return yaml12.load(text)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error.message}", violations=error.violations) from None
+
+
+def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
+    if isinstance(data, str):
+        raise RecipeError(f"a recipe is a mapping, not the text {data[:60]!r}, which is no file's name either")
+    if not isinstance(data, Mapping):
+        raise RecipeError(f"a recipe is a mapping, not {kind_of(data)}")
+    if seed is not None:
+        data = {**data, "seed": seed}
+    clean, violations = _walk(data)
+    if require_seed and "seed" not in data and len(violations) < 20:
+        violations.append(Violation("seed", _SEED_MISSING))
+    if violations:
+        raise RecipeError("the recipe is not valid", "INVALID_RECIPE", violations)
+    return _parse(clean)
+
+
+def _walk(data: Mapping[str, Any]) -> tuple[Any, list[Violation]]:
+    walk = Walk()
+    try:
+        return walk.message(_SCHEMA, data, ""), walk.violations
+    except TooMany:
+        return None, walk.violations
+
+
+def _parse(clean: Any) -> Recipe:
+    try:
+        return json_format.ParseDict(clean, Recipe())
+    except (json_format.ParseError, ValueError) as error:
+        raise RecipeError(f"the recipe is not valid: {error}", "INVALID_RECIPE") from None
+
+
+def _finish(recipe: Recipe, seed: int | None, require_seed: bool) -> Recipe:
+    if seed is not None:
+        _check_seed(seed)
+        result = Recipe()
+        result.CopyFrom(recipe)
+        result.seed = seed
+        return result
+    if require_seed and not recipe.HasField("seed"):
+        raise RecipeError("the recipe is not valid", "INVALID_RECIPE", [Violation("seed", _SEED_MISSING)])
+    return recipe
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        message = f"must be an integer in 0..2^64-1, not {seed!r}"
+        raise RecipeError("the recipe is not valid", "INVALID_RECIPE", [Violation("seed", message)])
+
+
+def _check_plan_seed(plan: Plan, seed: int | None) -> Plan:
+    if seed is not None and seed != plan.seed:
+        raise PlanError(f"the plan has seed {plan.seed}, not {seed}; resolve the recipe again to change it")
+    return plan

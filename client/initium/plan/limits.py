@@ -1,0 +1,43 @@
+"""How large a checkpoint may be; servers tell theirs in GetCapabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from initium.errors import LimitExceeded, invalid
+
+LITERAL_BYTES = 48 << 20
+"""Bytes of all literals of a plan, which must fit into a message with the rest of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one request. Exceeding one is TOO_LARGE."""
+
+    message_bytes: int = 64 << 20
+    elements: int = 1 << 44
+    tensors: int = 1_000_000
+    literal_bytes: int = LITERAL_BYTES
+    whole_elements: int = 1 << 26
+
+
+def check_size(field: str, shapes: Iterable[tuple[str, Sequence[int]]], literal_bytes: int, limits: Limits) -> None:
+    """Errors: LimitExceeded at `field`, naming the largest tensor, when a checkpoint is beyond `limits`."""
+    total, count, largest = 0, 0, ("", 0)
+    for name, shape in shapes:
+        elements = math.prod(shape)
+        total, count = total + elements, count + 1
+        largest = max(largest, (name, elements), key=lambda item: item[1])
+    if total > limits.elements:
+        text = (
+            f"has {total:,} elements ({largest[0]} alone {largest[1]:,}); this server makes at most {limits.elements:,}"
+        )
+    elif count > limits.tensors:
+        text = f"has {count:,} tensors; this server takes {limits.tensors:,}"
+    elif literal_bytes > limits.literal_bytes:
+        text = f"has literal values of {literal_bytes:,} bytes; this server takes {limits.literal_bytes:,}"
+    else:
+        return
+    raise invalid(field, f"the checkpoint {text}", LimitExceeded)

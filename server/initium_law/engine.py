@@ -1,0 +1,83 @@
+"""What draws: the backend of random fills, and the room for fills that need their whole tensor."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from initium_law.backends import numba_kernel
+from initium_law.maps.random_fills import Backend
+
+Whole = npt.NDArray[np.float32]
+
+
+class Cache:
+    """Whole tensors by identity, the least recently used ones dropped beyond a number of bytes.
+
+    A tensor that several threads want at once is made by one of them while the others wait. One that is larger than
+    the cache is made for each reader.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held: OrderedDict[Hashable, Whole] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Whole]) -> Whole:
+        """The tensor of `key`, made by `make` if it is not here; nobody may write to it."""
+        with self._lock:
+            turn = self._making.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key]
+            try:
+                made = make()
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            self._keep(key, made)
+        return made
+
+    def clear(self) -> None:
+        """Forgets all tensors."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    def _keep(self, key: Hashable, made: Whole) -> None:
+        with self._lock:
+            if _cost(made) <= self._capacity and key not in self._held:
+                self._held[key] = made
+                self._bytes += _cost(made)
+            while self._bytes > self._capacity:
+                self._bytes -= _cost(self._held.popitem(last=False)[1])
+
+
+def _cost(made: Whole) -> int:
+    """Bytes of an entry with what the cache itself needs for it."""
+    return made.nbytes + 512
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How this process draws. Never part of a plan, and never seen in a byte."""
+
+    backend: Backend = numba_kernel.draw
+    whole_elements: int = 1 << 26
+    """Tensors of more elements cannot have fills that need the whole tensor."""
+    cache: Cache = field(default_factory=lambda: Cache(1 << 30))
+    threads: int = 1
+    """How many share the work on one whole tensor."""
+
+
+ENGINE = Engine()
+"""The default: numba, one thread."""

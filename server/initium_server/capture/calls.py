@@ -1,0 +1,79 @@
+"""What a recording replaces: initializers whose steps hide what they mean, and copies of tensors.
+
+Since torch 2.12 `trunc_normal_` draws again until all values lie within the bounds, which only real values can decide.
+timm's own version maps a uniform draw through the inverse error function; recorded as one call, its numbers stay those
+that the model's author wrote.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
+
+from initium_law import Dirac, Fill, TruncNormal
+from initium_server.capture.recording import Recorder
+
+FillOf = Callable[..., Fill]
+
+
+def _trunc_normal(tensor: torch.Tensor, mean: float, std: float, a: float, b: float, **_: Any) -> Fill:
+    return TruncNormal(float(mean), float(std), float(a), float(b))
+
+
+def _dirac(tensor: torch.Tensor, groups: int = 1) -> Fill:
+    if tensor.dim() not in (3, 4, 5) or tensor.size(0) % groups:
+        raise ValueError(f"dirac_ needs 3 to 5 dimensions and groups that divide the first, got {tuple(tensor.shape)}")
+    return Dirac(groups)
+
+
+# Module, function and its fill. Helpers are patched rather than the public functions where there is one, because
+# libraries bind the public names when they are imported.
+WHOLE_CALLS: tuple[tuple[str, str, FillOf], ...] = (
+    ("torch.nn.init", "_no_grad_trunc_normal_", _trunc_normal),
+    ("timm.layers.weight_init", "_trunc_normal_", _trunc_normal),
+    ("torch.nn.init", "dirac_", _dirac),
+)
+
+
+@contextmanager
+def whole_calls(recorder: Recorder) -> Iterator[None]:
+    """While active, the functions of WHOLE_CALLS record their fill instead of drawing."""
+    with ExitStack() as stack:
+        for module, name, fill_of in WHOLE_CALLS:
+            if module in sys.modules:
+                stack.enter_context(patch.object(sys.modules[module], name, _recorded(recorder, name, fill_of)))
+        yield
+
+
+@contextmanager
+def fake_copies() -> Iterator[None]:
+    """While active, `copy.deepcopy` of a fake tensor is a recorded clone; torch's own would copy absent memory."""
+    original = torch.Tensor.__deepcopy__
+
+    def deepcopy(tensor: torch.Tensor, memo: dict[int, Any]) -> torch.Tensor:
+        if not isinstance(tensor, FakeTensor):
+            return original(tensor, memo)  # type: ignore[no-any-return,no-untyped-call]  # torch does not annotate it
+        if id(tensor) not in memo:
+            copied = tensor.detach().clone(memory_format=torch.preserve_format)
+            is_parameter = isinstance(tensor, nn.Parameter)
+            memo[id(tensor)] = nn.Parameter(copied, tensor.requires_grad) if is_parameter else copied
+        result: torch.Tensor = memo[id(tensor)]
+        return result
+
+    with patch.object(torch.Tensor, "__deepcopy__", deepcopy):
+        yield
+
+
+def _recorded(recorder: Recorder, name: str, fill_of: FillOf) -> Callable[..., torch.Tensor]:
+    def record(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        recorder.write(tensor, fill_of(tensor, *args, **kwargs), name.removeprefix("_no_grad").strip("_") + "_")
+        return tensor
+
+    return record

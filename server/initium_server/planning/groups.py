@@ -1,0 +1,212 @@
+"""Optimizer groups: every trainable tensor in exactly one, with its final options."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from google.protobuf import json_format
+
+from initium.errors import RecipeError, Violation
+from initium.v1 import groups_pb2, init_pb2
+from initium_server.planning.inventory import Inventory, InventoryTensor
+from initium_server.planning.rules import nothing_decided
+from initium_server.planning.selectors import Matcher, compile_selector
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A class of tensors of one name and equal options. `tensors` keeps the inventory's order."""
+
+    name: str
+    options: Options
+    tensors: tuple[InventoryTensor, ...]
+    source: str
+    """Path of the rule that made it, for errors about its options."""
+
+    @property
+    def elements(self) -> int:
+        return sum(math.prod(tensor.shape) for tensor in self.tensors)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What a policy makes of an inventory."""
+
+    groups: Sequence[Group]
+    frozen: frozenset[str]
+    """Names of the tensors that the policy freezes."""
+
+
+class OptionChecker(Protocol):
+    """What knows the options of optimizers: `initium_server.pytorch.optimizers` knows those of torch.optim."""
+
+    def check_names(self, optimizer: str, written: Sequence[tuple[Mapping[str, object], str]]) -> None:
+        """Errors: RecipeError at the path of each set of options that has a wrong name or type."""
+
+    def check_options(self, optimizer: str, groups: Sequence[Mapping[str, object]], paths: Sequence[str]) -> None:
+        """Errors: RecipeError at the path of each group whose options, taken together, are refused."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A compiled rule, adjustment or freeze, and whether it did anything."""
+
+    path: str
+    message: Any
+    matches: Matcher
+    matched: int = 0
+    decided: int = 0
+    complaints: dict[str, str] = field(default_factory=dict)
+
+    def hits(self, tensor: InventoryTensor) -> bool:
+        hit = any(self.matches(tensor, owner) for owner in tensor.owners)
+        self.matched += hit
+        return hit
+
+
+def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy, optimizers: OptionChecker) -> Grouping:
+    """The final groups of `policy`, with checked options, and what it freezes.
+
+    Errors: RecipeError: a rule that decides nothing, a factor without a number to multiply, options that are refused.
+    """
+    rules, adjust, freeze = (
+        _compile(getattr(policy, name), f"groups.{name}") for name in ("rules", "adjust", "freeze")
+    )
+    _raise(_policy_violations(policy))
+    defaults = options_of(policy.defaults)
+    trainable = [tensor for tensor in inventory.tensors if tensor.trainable and not _frozen(tensor, freeze)]
+    frozen = frozenset(t.name for t in inventory.tensors if t.trainable) - {t.name for t in trainable}
+    collected: dict[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
+    for tensor in trainable:
+        place, name, options, source = _decide(tensor, rules, defaults, policy)
+        options = _adjusted(tensor, options, adjust)
+        key = (place, name, repr(sorted(options.items())))
+        collected.setdefault(key, (name, options, [], source))[2].append(tensor)
+    _raise(_tally([*rules, *adjust, *freeze], inventory))
+    groups = _merged(collected)
+    _check_options(policy, groups, optimizers)
+    return Grouping(groups, frozen)
+
+
+def _check_options(policy: groups_pb2.GroupPolicy, groups: Sequence[Group], optimizers: OptionChecker) -> None:
+    """As the recipe has them first, since there each has a path of its own."""
+    written = [(options_of(policy.defaults), "groups.defaults")]
+    written += [(options_of(rule.options), f"groups.rules[{i}].options") for i, rule in enumerate(policy.rules)]
+    optimizers.check_names(policy.optimizer, written)
+    optimizers.check_options(policy.optimizer, [g.options for g in groups], [g.source for g in groups])
+
+
+def _merged(
+    collected: Mapping[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]],
+) -> list[Group]:
+    """One group for each (name, options), in the order of the rules that first used it."""
+    classes: dict[tuple[str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
+    for (_, name, text), (_, options, tensors, source) in sorted(collected.items(), key=lambda item: item[0][0]):
+        entry = classes.setdefault((name, text), (name, options, [], source))
+        entry[2].extend(tensors)
+    return [Group(name, options, tuple(tensors), source) for name, options, tensors, source in classes.values()]
+
+
+def _compile(messages: Iterable[Any], path: str) -> list[_Entry]:
+    entries: list[_Entry] = []
+    violations: list[Violation] = []
+    for i, message in enumerate(messages):
+        where = f"{path}[{i}]"
+        try:
+            match: init_pb2.Selector = message.match
+            entries.append(_Entry(where, message, compile_selector(match, f"{where}.match")))
+        except RecipeError as error:
+            violations += error.violations
+    _raise(violations)
+    return entries
+
+
+def _policy_violations(policy: groups_pb2.GroupPolicy) -> list[Violation]:
+    found = []
+    if not policy.optimizer:
+        found.append(Violation("groups.optimizer", "required: a class of torch.optim, e.g. AdamW"))
+    for i, rule in enumerate(policy.rules):
+        if not rule.name:
+            found.append(Violation(f"groups.rules[{i}].name", "required: the name of the group"))
+    for i, adjustment in enumerate(policy.adjust):
+        if not adjustment.scale:
+            found.append(Violation(f"groups.adjust[{i}].scale", "required: at least one factor, e.g. {lr: 0.1}"))
+    return found
+
+
+def _frozen(tensor: InventoryTensor, freeze: Sequence[_Entry]) -> bool:
+    hits = [entry for entry in freeze if entry.hits(tensor)]
+    for entry in hits:
+        entry.decided += 1
+    return bool(hits)
+
+
+def _decide(
+    tensor: InventoryTensor, rules: Sequence[_Entry], defaults: Options, policy: groups_pb2.GroupPolicy
+) -> tuple[int, str, Options, str]:
+    hits = [(i, rule) for i, rule in enumerate(rules) if rule.hits(tensor)]
+    if not hits:
+        return len(rules), policy.default_group or "default", dict(defaults), "groups.defaults"
+    rule = hits[0][1]
+    rule.decided += 1
+    options = defaults | options_of(rule.message.options)
+    first_use = next(i for i, other in enumerate(rules) if other.message.name == rule.message.name)
+    return first_use, rule.message.name, _scaled(options, rule, tensor), rule.path
+
+
+def _adjusted(tensor: InventoryTensor, options: Options, adjust: Sequence[_Entry]) -> Options:
+    for entry in adjust:
+        if entry.hits(tensor):
+            entry.decided += 1
+            options = _scaled(options, entry, tensor)
+    return options
+
+
+def _scaled(options: Options, entry: _Entry, tensor: InventoryTensor) -> Options:
+    out = dict(options)
+    for name, factor in entry.message.scale.items():
+        value = options.get(name)
+        if not math.isfinite(factor):
+            entry.complaints[name] = f"the factor is {factor}; it must be finite"
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            have = "has no value" if value is None else f"is {value!r}, not a number,"
+            entry.complaints[name] = (
+                f"{name} {have} for {tensor.name}, so it cannot be multiplied; give it a number in groups.defaults"
+            )
+        else:
+            out[name] = _plain(value * factor)
+            if not math.isfinite(out[name]):
+                entry.complaints[name] = f"{value} times {factor} is {out[name]} for {tensor.name}; it must be finite"
+    return out
+
+
+def options_of(struct: Any) -> Options:
+    """Struct to plain values; integral numbers become int."""
+    return {name: _plain(value) for name, value in json_format.MessageToDict(struct).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def _tally(entries: Sequence[_Entry], inventory: Inventory) -> list[Violation]:
+    found = []
+    for entry in entries:
+        found += [Violation(f"{entry.path}.scale.{name}", text) for name, text in entry.complaints.items()]
+        if not entry.decided and not entry.message.optional:
+            found.append(nothing_decided(entry.path, entry.message.match, entry.matched, inventory))
+    return found
+
+
+def _raise(violations: Sequence[Violation]) -> None:
+    if violations:
+        raise RecipeError(violations=violations)

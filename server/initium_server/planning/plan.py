@@ -1,0 +1,100 @@
+"""What was resolved becomes a plan: fills, groups, dtypes and layout in one self-contained message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from initium.contract.canonical import seal
+from initium.contract.plans import PLAN_VERSION
+from initium.errors import invalid
+from initium.plan.fills import encode_fill
+from initium.plan.layout import RESERVED_NAMES, TensorSpec, file_key, write_layout
+from initium.plan.limits import Limits, check_size
+from initium.v1 import plan_pb2, recipe_pb2
+from initium_law import LAW
+from initium_law.grammar import literals as literals_of
+from initium_server.planning.groups import Grouping
+from initium_server.planning.inventory import Inventory
+from initium_server.planning.rules import Assignment
+
+
+def make_plan(
+    recipe: recipe_pb2.Recipe,
+    inventory: Inventory,
+    assignments: Sequence[Assignment],
+    grouping: Grouping | None,
+    literals: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    limits: Limits,
+) -> plan_pb2.Plan:
+    """The plan of a resolved recipe, not yet sealed with its digests.
+
+    Errors: LimitExceeded beyond `limits`.
+    """
+    _check_names(inventory)
+    drawn = recipe.generator in ("", LAW)
+    used = {digest for a in assignments for digest in literals_of(a.fill)} if drawn else set()
+    shapes = ((a.tensor.name, a.tensor.shape) for a in assignments)
+    check_size("architecture", shapes, sum(len(literals[digest]) for digest in used), limits)
+    plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)
+    if recipe.output.HasField("max_shard_bytes"):
+        plan.max_shard_bytes = recipe.output.max_shard_bytes
+    specs = [TensorSpec(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
+    for spec, assignment in sorted(zip(specs, assignments, strict=True), key=lambda pair: file_key(pair[0])):
+        plan.tensors.append(_planned(spec, assignment, drawn))
+    for digest in used:
+        plan.literals[digest] = literals[digest]
+    plan.versions.update(inventory.versions)
+    if grouping is not None:
+        _add_groups(plan, recipe.groups.optimizer, grouping)
+    write_layout(plan, files)
+    return plan
+
+
+def _check_names(inventory: Inventory) -> None:
+    reserved = [tensor.name for tensor in inventory.tensors if tensor.name in RESERVED_NAMES]
+    if reserved:
+        raise invalid("architecture", f"a tensor cannot be called {reserved[0]!r} in a safetensors file; rename it")
+
+
+def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
+    """The sealed plan that the same recipe gives with another seed: nothing else of a plan depends on the seed."""
+    other = plan_pb2.Plan()
+    other.CopyFrom(plan)
+    other.seed = seed
+    if other.HasField("recipe"):
+        other.recipe.seed = seed
+    return seal(other)
+
+
+def _planned(spec: TensorSpec, assignment: Assignment, drawn: bool) -> plan_pb2.PlannedTensor:
+    tensor = assignment.tensor
+    planned = plan_pb2.PlannedTensor(
+        name=spec.name,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        aliases=tensor.aliases,
+        rule=assignment.rule,
+        initializer=assignment.initializer,
+        resolved=assignment.numbers,
+        kind=tensor.kind,
+        trainable=tensor.trainable,
+        module_class=next(iter(tensor.owners[0].classes), ""),
+        ordinal=spec.ordinal,
+    )
+    if drawn:
+        planned.fill.CopyFrom(encode_fill(assignment.fill))
+    return planned
+
+
+def _add_groups(plan: plan_pb2.Plan, optimizer: str, grouping: Grouping) -> None:
+    by_name = {tensor.name: tensor for tensor in plan.tensors}
+    plan.groups.optimizer = optimizer
+    for i, group in enumerate(grouping.groups):
+        planned = plan.groups.groups.add(name=group.name, elements=group.elements)
+        planned.options.update(group.options)
+        for tensor in group.tensors:
+            planned.tensors.append(tensor.name)
+            by_name[tensor.name].group = i
+    for name in grouping.frozen:
+        by_name[name].trainable = False

@@ -1,0 +1,71 @@
+"""A recipe and the inventory of its architecture become a plan. Pure: nothing here builds, draws or asks torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from initium.contract.canonical import seal
+from initium.contract.finite import check_finite
+from initium.contract.generators import GENERATORS, TORCH
+from initium.errors import RecipeError, Violation
+from initium.plan.limits import Limits, check_size
+from initium.v1 import plan_pb2, recipe_pb2
+from initium_law.dtypes import FLOATS
+from initium_server.planning import casts
+from initium_server.planning.groups import OptionChecker, assign_groups
+from initium_server.planning.initializers import NOT_OF_TORCH
+from initium_server.planning.inventory import Inventory
+from initium_server.planning.plan import make_plan
+from initium_server.planning.rules import Rule, assign, compile_rules
+
+
+def check_recipe(recipe: recipe_pb2.Recipe) -> list[Rule]:
+    """The compiled init rules. Errors: RecipeError for what can be told without building the architecture."""
+    check_finite(recipe, RecipeError)
+    found = []
+    if not recipe.HasField("seed"):
+        found.append(Violation("seed", "required: any whole number from 0 to 18446744073709551615"))
+    if recipe.generator and recipe.generator not in GENERATORS:
+        found.append(
+            Violation("generator", f"unknown generator {recipe.generator!r}; known are {', '.join(GENERATORS)}")
+        )
+    if recipe.dtype and recipe.dtype not in FLOATS:
+        found.append(Violation("dtype", casts.unknown(recipe.dtype)))
+    if recipe.output.HasField("max_shard_bytes") and recipe.output.max_shard_bytes < 1:
+        found.append(Violation("output.max_shard_bytes", "must be 1 or more; leave it out for a single file"))
+    if recipe.generator == TORCH and recipe.architecture.WhichOneof("kind") == "tensors":
+        found.append(Violation("generator", "`torch` runs a PyTorch model; a bare tensor list needs `stream-v1`"))
+    for i, rule in enumerate(recipe.init.rules if recipe.generator == TORCH else ()):
+        if (name := rule.WhichOneof("initializer")) in NOT_OF_TORCH:
+            found.append(Violation(f"init.rules[{i}].{name}", "torch.nn.init has no such function; use `stream-v1`"))
+    if found:
+        raise RecipeError(violations=found)
+    return compile_rules(recipe.init.rules)
+
+
+def resolve(
+    recipe: recipe_pb2.Recipe,
+    rules: Sequence[Rule],
+    inventory: Inventory,
+    optimizers: OptionChecker | None,
+    environment: Mapping[str, str],
+    limits: Limits,
+) -> plan_pb2.Plan:
+    """The sealed plan of a checked recipe, with its compiled rules, and what its architecture was built to.
+
+    `optimizers` is needed for recipes with groups, `environment` under generator `torch`.
+    Errors: RecipeError for everything that can be wrong with rules and groups; LimitExceeded beyond `limits`.
+    """
+    check_size("architecture", ((tensor.name, tensor.shape) for tensor in inventory.tensors), 0, limits)
+    dtype, literals = recipe.dtype or "F32", dict(inventory.literals)
+    assignments = assign(inventory, rules, dtype, literals)
+    grouping = None
+    if recipe.HasField("groups"):
+        assert optimizers is not None
+        grouping = assign_groups(inventory, recipe.groups, optimizers)
+    files = casts.cast_files(inventory.files, dtype)
+    plan = make_plan(recipe, inventory, assignments, grouping, literals, files, limits)
+    if recipe.generator == TORCH:
+        plan.recipe.CopyFrom(recipe)
+        plan.environment.update({**environment, **inventory.versions})
+    return seal(plan)

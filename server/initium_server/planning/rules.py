@@ -1,0 +1,218 @@
+"""Init rules: each tensor's fill, dtype and explanation. First match wins; nothing is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from initium.errors import RecipeError, Violation
+from initium.v1 import init_pb2
+from initium_law import MAX_ELEMENTS, Engine, Fill, prepare
+from initium_law.dtypes import FLOATS
+from initium_server.planning import casts
+from initium_server.planning.initializers import INITIALIZERS, Resolution
+from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
+from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_class
+
+LIBRARY_DEFAULT = "library_default"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the rules decided for one tensor."""
+
+    tensor: InventoryTensor
+    dtype: str
+    fill: Fill
+    rule: str
+    initializer: str = ""
+    numbers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Rule:
+    """A compiled init rule, and the tallies that its errors tell."""
+
+    index: int
+    message: init_pb2.InitRule
+    matches: Matcher
+    buffers: bool
+    matched: int = 0
+    decided: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def initializer(self) -> str:
+        return self.message.WhichOneof("initializer") or ""
+
+    @property
+    def path(self) -> str:
+        return f"init.rules[{self.index}]"
+
+    @property
+    def label(self) -> str:
+        return f"{self.path} {self.message.name}".rstrip()
+
+    def hits(self, tensor: InventoryTensor, owner: Owner) -> bool:
+        return (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+
+    def resolve(self, tensor: InventoryTensor) -> Resolution:
+        """The rule's fill for `tensor`. ValueError where it cannot apply."""
+        if self.initializer == LIBRARY_DEFAULT:
+            return Resolution(default_fill(tensor))
+        return INITIALIZERS[self.initializer](getattr(self.message, self.initializer), tensor)
+
+
+def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
+    """Checks and compiles `rules`. Errors: RecipeError with every violation found."""
+    compiled: list[Rule] = []
+    violations: list[Violation] = []
+    for i, rule in enumerate(rules):
+        path = f"init.rules[{i}]"
+        violations += _rule_violations(rule, path)
+        try:
+            matcher = compile_selector(rule.match, f"{path}.match")
+            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match)))
+        except RecipeError as error:
+            violations += error.violations
+    if violations:
+        raise RecipeError(violations=violations)
+    return compiled
+
+
+def _rule_violations(rule: init_pb2.InitRule, path: str) -> list[Violation]:
+    found = []
+    if not rule.WhichOneof("initializer"):
+        known = ", ".join([*INITIALIZERS, LIBRARY_DEFAULT])
+        found.append(Violation(path, f"the rule has no initializer; give exactly one of {known}"))
+    if rule.dtype and rule.dtype not in FLOATS:
+        found.append(Violation(f"{path}.dtype", casts.unknown(rule.dtype)))
+    if rule.ties not in ("", "first"):
+        found.append(Violation(f"{path}.ties", f"{rule.ties!r} is unknown; leave it out, or write `first`"))
+    return found
+
+
+def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> list[Assignment]:
+    """Decides every tensor of `inventory`; literals cast to another dtype are added to `literals`.
+
+    Errors: RecipeError with a violation for each rule that cannot apply or decides nothing, and each
+    tensor that has neither rule nor default fill.
+    """
+    violations: list[Violation] = []
+    assignments: list[Assignment] = []
+    for tensor in inventory.tensors:
+        try:
+            assignments.append(_assign_one(tensor, rules, dtype, literals))
+        except _Undecided as undecided:
+            violations += undecided.violations
+    violations += [v for rule in rules for v in _tally_violations(rule, inventory)]
+    if violations:
+        raise RecipeError(violations=violations)
+    return assignments
+
+
+class _Undecided(Exception):
+    def __init__(self, *violations: Violation) -> None:
+        self.violations = violations
+        super().__init__()
+
+
+def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> Assignment:
+    hits = [rule for owner in tensor.owners if (rule := _first(rules, tensor, owner))]
+    if not hits:
+        try:
+            return _finish(tensor, None, Resolution(default_fill(tensor)), dtype, literals)
+        except ValueError as error:
+            raise _Undecided(Violation(f"init ({tensor.name})", str(error))) from None
+    made = [_resolve(tensor, rule, dtype, literals) for rule in hits]
+    if None in made:
+        raise _Undecided()
+    done = [assignment for assignment in made if assignment]
+    _check_ties(tensor, hits, done)
+    return done[0]
+
+
+def _resolve(tensor: InventoryTensor, rule: Rule, dtype: str, literals: dict[str, bytes]) -> Assignment | None:
+    """What the rule makes of the tensor; None, and a note on the rule, where it cannot apply."""
+    rule.decided += 1
+    try:
+        return _finish(tensor, rule, rule.resolve(tensor), dtype, literals)
+    except (ValueError, OverflowError) as error:
+        text = "its numbers are out of range" if isinstance(error, OverflowError) else str(error)
+        rule.failures.append(text if tensor.name in text else f"{tensor.name}: {text}")
+        return None
+
+
+def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
+    first = None
+    for rule in rules:
+        if rule.hits(tensor, owner):
+            rule.matched += 1
+            first = first or rule
+    return first
+
+
+def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[Assignment]) -> None:
+    first = (made[0].fill, made[0].dtype)
+    different = [rule for rule, one in zip(hits, made, strict=True) if (one.fill, one.dtype) != first]
+    if not different or any(rule.message.ties == "first" for rule in hits):
+        return
+    names = " = ".join(owner.name for owner in tensor.owners)
+    message = (
+        f"{names} is one tied tensor, but {hits[0].label} and {different[0].label} fill it differently; "
+        "make them equal, match one name only, or set `ties: first` on a rule"
+    )
+    raise _Undecided(Violation(different[0].path, message))
+
+
+def default_fill(tensor: InventoryTensor) -> Fill:
+    """The library's own fill. ValueError, with the remedy, where there is none."""
+    if tensor.default is None:
+        reason = tensor.default_error or "its library gives it no fill"
+        raise ValueError(f"{tensor.name} {list(tensor.shape)} has no rule, and {reason}; add a rule that matches it")
+    return tensor.default
+
+
+_ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
+"""Whether a server has the room for a fill is told when it takes the plan."""
+
+
+def _finish(
+    tensor: InventoryTensor, rule: Rule | None, made: Resolution, dtype: str, literals: dict[str, bytes]
+) -> Assignment:
+    target = _target_dtype(tensor, rule, dtype)
+    fill = casts.cast_fill(made.fill, tensor.dtype, target, literals)
+    # Whether the law can draw it: told here, where the rule is known.
+    prepare(fill, 0, tensor.name, tensor.shape, target, literals, _ANY_SIZE)
+    if rule is None:
+        return Assignment(tensor, target, fill, "library default")
+    return Assignment(tensor, target, fill, rule.label, rule.initializer, dict(made.numbers))
+
+
+def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str:
+    if tensor.dtype not in FLOATS:
+        return tensor.dtype
+    if rule and rule.message.dtype:
+        return rule.message.dtype
+    return dtype if tensor.kind == "parameter" else tensor.dtype
+
+
+def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
+    if rule.failures:
+        more = f" (and {len(rule.failures) - 1} more tensors)" if len(rule.failures) > 1 else ""
+        return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
+    if rule.decided or rule.message.optional:
+        return []
+    return [nothing_decided(rule.path, rule.message.match, rule.matched, inventory)]
+
+
+def nothing_decided(path: str, match: init_pb2.Selector, matched: int, inventory: Inventory) -> Violation:
+    """What is told of a rule that decides for no tensor."""
+    if matched:
+        cause = f"matches {matched} tensors, but an earlier rule decides for all of them"
+    elif hint := unknown_class(match, inventory):
+        path, cause = f"{path}.match.module", f"matches no tensor: {hint}"
+    else:
+        cause = "matches no tensor"
+    remedy = "`initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"
+    return Violation(path, f"the rule {cause}; {remedy}")

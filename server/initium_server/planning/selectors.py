@@ -1,0 +1,228 @@
+"""Selectors: which tensors a rule is for. One small function per key of `initium.v1.Selector`.
+
+A compiled selector looks at a tensor under one of its names, since a tied tensor is matched if any name is. To add a
+key: add the field to init.proto and a function to this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from google.protobuf import json_format
+
+from initium.errors import RecipeError, Violation, invalid
+from initium.v1 import init_pb2
+from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
+from initium_server.planning.patterns import compile_globs, compile_regex
+
+Matcher = Callable[[InventoryTensor, Owner], bool]
+Compiler = Callable[[Any, str], Matcher]
+
+MAX_DEPTH = 24
+
+_COMPILERS: dict[str, Compiler] = {}
+
+
+def key(function: Compiler) -> Compiler:
+    """Registers the compiler of the selector key that `function` is named after (a trailing underscore is dropped)."""
+    _COMPILERS[function.__name__.rstrip("_")] = function
+    return function
+
+
+def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> Matcher:
+    """The predicate of `selector`: true when all its keys hold.
+
+    Errors: RecipeError whose violations name the key at fault under `path`.
+    """
+    if depth > MAX_DEPTH:
+        raise invalid(path, f"selectors nest more than {MAX_DEPTH} deep; flatten them")
+    fields = selector.ListFields()
+    if not fields:
+        raise invalid(path, "an empty match selects nothing; write `all: []` to select every tensor")
+    parts: list[Matcher] = []
+    violations: list[Violation] = []
+    for field, value in fields:
+        where = f"{path}.{field.name}"
+        try:
+            if field.name in _NESTED:
+                parts.append(_NESTED[field.name](value, where, depth + 1))
+            else:
+                parts.append(_COMPILERS[field.name](value, where))
+        except RecipeError as error:
+            violations += error.violations
+    if violations:
+        raise RecipeError(violations=violations)
+    return _conjunction(parts)
+
+
+def selects_buffers(selector: init_pb2.Selector) -> bool:
+    """Whether the selector names the role `buffer`, and so is meant for buffers too."""
+    inner = [*selector.any, *_selectors(selector.all, "")] if selector.HasField("all") else list(selector.any)
+    return "buffer" in selector.role or any(map(selects_buffers, inner))
+
+
+def unknown_class(selector: init_pb2.Selector, inventory: Inventory) -> str:
+    """What to say of a class name in `module` that no owner has; empty if there is none."""
+    known = sorted({name for tensor in inventory.tensors for owner in tensor.owners for name in owner.classes})
+    for name in selector.module:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return f"no module of this architecture has the class {name!r}{hint}"
+    return ""
+
+
+def _conjunction(parts: Sequence[Matcher]) -> Matcher:
+    if len(parts) == 1:
+        return parts[0]
+    return lambda tensor, owner: all(part(tensor, owner) for part in parts)
+
+
+def _one_of(values: Iterable[Any], get: Callable[[InventoryTensor, Owner], Any]) -> Matcher:
+    wanted = frozenset(values)
+    return lambda tensor, owner: get(tensor, owner) in wanted
+
+
+# --- keys on the owning module -----------------------------------------------------------------------------------
+
+
+@key
+def module(names: Sequence[str], path: str) -> Matcher:
+    wanted = frozenset(names)
+    return lambda tensor, owner: not wanted.isdisjoint(owner.classes)
+
+
+@key
+def class_contains(texts: Sequence[str], path: str) -> Matcher:
+    wanted = tuple(texts)
+    if "" in wanted:
+        raise invalid(path, "an empty text is contained in every class name; write `all: []` to select every tensor")
+    return lambda tensor, owner: any(text in name for name in owner.classes[:1] for text in wanted)
+
+
+@key
+def class_path(globs: Sequence[str], path: str) -> Matcher:
+    matches = compile_globs(globs, path)
+    return lambda tensor, owner: matches(owner.class_path)
+
+
+@key
+def module_path(globs: Sequence[str], path: str) -> Matcher:
+    matches = compile_globs(globs, path)
+    return lambda tensor, owner: matches(owner.module_path)
+
+
+@key
+def block(indices: Sequence[int], path: str) -> Matcher:
+    return _one_of(indices, lambda tensor, owner: owner.block)
+
+
+# --- keys on the tensor ------------------------------------------------------------------------------------------
+
+
+@key
+def path(globs: Sequence[str], path: str) -> Matcher:
+    matches = compile_globs(globs, path)
+    return lambda tensor, owner: matches(owner.name)
+
+
+@key
+def regex(patterns: Sequence[str], path: str) -> Matcher:
+    searches = [compile_regex(pattern, f"{path}[{i}]").search for i, pattern in enumerate(patterns)]
+    return lambda tensor, owner: any(search(owner.name) for search in searches)
+
+
+@key
+def tensor(names: Sequence[str], path: str) -> Matcher:
+    return _one_of(names, lambda tensor, owner: owner.leaf)
+
+
+@key
+def ndim(counts: Sequence[int], path: str) -> Matcher:
+    return _one_of(counts, lambda tensor, owner: len(tensor.shape))
+
+
+@key
+def shape(shapes: Sequence[Any], path: str) -> Matcher:
+    wanted = [_extents(item, f"{path}[{i}]") for i, item in enumerate(shapes)]
+
+    def same(tensor: InventoryTensor, extents: tuple[int | None, ...]) -> bool:
+        return len(tensor.shape) == len(extents) and all(
+            want in (None, have) for want, have in zip(extents, tensor.shape, strict=True)
+        )
+
+    return lambda tensor, owner: any(same(tensor, extents) for extents in wanted)
+
+
+@key
+def role(words: Sequence[str], path: str) -> Matcher:
+    for i, word in enumerate(words):
+        if word not in ROLES:
+            raise invalid(f"{path}[{i}]", f"unknown role {word!r}; the roles are {', '.join(ROLES)}")
+    wanted = frozenset(words)
+    return lambda tensor, owner: not wanted.isdisjoint(tensor.roles)
+
+
+@key
+def tied(value: bool, path: str) -> Matcher:
+    return lambda tensor, owner: (len(tensor.owners) > 1) == value
+
+
+# --- combinators -------------------------------------------------------------------------------------------------
+
+
+def _any(selectors: Sequence[init_pb2.Selector], path: str, depth: int) -> Matcher:
+    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(selectors)]
+    return lambda tensor, owner: any(part(tensor, owner) for part in parts)
+
+
+def _all(items: Any, path: str, depth: int) -> Matcher:
+    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(_selectors(items, path))]
+    return _conjunction(parts)
+
+
+def _not(selector: init_pb2.Selector, path: str, depth: int) -> Matcher:
+    inner = compile_selector(selector, path, depth)
+    return lambda tensor, owner: not inner(tensor, owner)
+
+
+_NESTED: dict[str, Callable[[Any, str, int], Matcher]] = {"any": _any, "all": _all, "not": _not}
+
+
+def _selectors(items: Any, path: str) -> list[init_pb2.Selector]:
+    """The selectors in a ListValue, which holds them in their JSON mapping."""
+    selectors = []
+    values: Any = json_format.MessageToDict(items)
+    for i, item in enumerate(values):
+        _check_keys(item, f"{path}[{i}]")
+        try:
+            selectors.append(json_format.ParseDict(item, init_pb2.Selector()))
+        except (json_format.ParseError, TypeError, AttributeError) as error:
+            raise invalid(f"{path}[{i}]", f"not a selector: {error}") from None
+    return selectors
+
+
+def _check_keys(item: Any, path: str) -> None:
+    """Strictness that json_format lacks: the schema's own names only, and no empty list."""
+    known = init_pb2.Selector.DESCRIPTOR.fields_by_name
+    for key, value in item.items() if isinstance(item, dict) else ():
+        if key not in known:
+            raise invalid(f"{path}.{key}", f"unknown key; the keys of a selector are {', '.join(known)}")
+        if value == [] and key != "all":
+            raise invalid(f"{path}.{key}", "an empty list matches nothing; leave the key out")
+        if key in ("any", "not"):
+            for i, inner in enumerate(value) if key == "any" else [(None, value)]:
+                _check_keys(inner, f"{path}.{key}" if i is None else f"{path}.{key}[{i}]")
+
+
+def _extents(item: Any, path: str) -> tuple[int | None, ...]:
+    def extent(value: Any) -> int | None:
+        if value == "*":
+            return None
+        if isinstance(value, float) and value >= 0 and value == int(value):
+            return int(value)
+        raise invalid(path, f'{value!r} is no extent; give a whole number, or "*" for any')
+
+    return tuple(extent(value) for value in json_format.MessageToDict(item))

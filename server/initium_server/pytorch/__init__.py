@@ -1,0 +1,1 @@
+"""What is asked of PyTorch itself: the options of its optimizers, and generator `torch`."""

@@ -1,0 +1,114 @@
+"""Generator `torch`: the recipe run as real PyTorch, as a user's own script would.
+
+The reference script: `torch.manual_seed(seed)`; build in float32; `model.apply(f)`, where f takes the module's own
+parameters in registration order and the first matching rule; then cast. Bytes equal that script's in the same
+environment.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from initium.errors import PlanError, PreconditionError, invalid
+from initium.plan.layout import WeightFile, layout_of
+from initium.v1 import init_pb2, plan_pb2
+from initium_law.dtypes import DTYPES
+from initium_server.planning.inventory import InventoryTensor, Owner
+from initium_server.planning.rules import LIBRARY_DEFAULT, Rule, compile_rules
+from initium_server.sources import build_inventory, build_model
+
+_TORCH = {name: getattr(torch, dtype.torch) for name, dtype in DTYPES.items()}
+
+
+def fingerprint(device: str, threads: int) -> dict[str, str]:
+    """What the bytes depend on beside the recipe."""
+    model = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
+    return {
+        "torch": torch.__version__,
+        "device": device.partition(":")[0],
+        "device_model": model,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(threads),
+    }
+
+
+def write_checkpoint(plan: plan_pb2.Plan, directory: Path, device: str, threads: int) -> None:
+    """Runs a plan that was resolved in this environment, and writes its weight files."""
+    torch.set_num_threads(threads)
+    tensors = run(plan, device)
+    for file in layout_of(plan):
+        if isinstance(file, WeightFile):
+            _write(file, tensors, directory)
+
+
+def check_resolved_here(plan: plan_pb2.Plan, own: plan_pb2.Plan) -> None:
+    """Whether `plan` is `own`, what its recipe resolves to in this process.
+
+    Errors: PreconditionError with both sides of the environment, PlanError where the plan itself was changed.
+    """
+    keys = sorted({*plan.environment, *own.environment})
+    sides = [(key, plan.environment.get(key, "none"), own.environment.get(key, "none")) for key in keys]
+    different = "; ".join(f"{key}: plan {there}, server {here}" for key, there, here in sides if there != here)
+    if different:
+        raise PreconditionError(
+            f"generator `torch` gives these bytes only in the plan's own environment ({different}); "
+            "serve with the same versions, device and --threads, or resolve the recipe anew",
+            "ENVIRONMENT_MISMATCH",
+        )
+    if plan.plan_digest != own.plan_digest:
+        raise invalid("recipe", "the plan is not what its recipe resolves to; resolve the recipe again", PlanError)
+
+
+def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
+    """The finished tensors by name, on the CPU, cast to the plan's dtypes."""
+    recipe = plan.recipe
+    known = {t.name: t for t in build_inventory(recipe.architecture).tensors}
+    rules = compile_rules(recipe.init.rules)
+    torch.manual_seed(plan.seed)
+    with torch.device(device):
+        model = build_model(recipe.architecture)
+    names = {module: name for name, module in model.named_modules()}
+    by_alias = {owner.name: (tensor, owner) for tensor in known.values() for owner in tensor.owners}
+    with torch.no_grad():
+        model.apply(lambda module: _initialize(module, names[module], by_alias, rules))
+    state = model.state_dict()
+    return {t.name: state[t.name].detach().to(_TORCH[t.dtype]).cpu().contiguous() for t in plan.tensors}
+
+
+def _initialize(
+    module: torch.nn.Module, name: str, known: dict[str, tuple[InventoryTensor, Owner]], rules: Sequence[Rule]
+) -> None:
+    """Applies the first matching rule to each of the module's own parameters, then to its buffers."""
+    own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    for leaf, value in own:
+        entry = known.get(f"{name}.{leaf}" if name else leaf)
+        rule = _rule_for(*entry, rules) if entry else None
+        if rule and rule.initializer != LIBRARY_DEFAULT:
+            call(rule.message, value)
+
+
+def _rule_for(tensor: InventoryTensor, owner: Owner, rules: Sequence[Rule]) -> Rule | None:
+    """The first rule that matches under this name; none where `ties: first` has another name's rule decide."""
+    firsts = [next((rule for rule in rules if rule.hits(tensor, name)), None) for name in tensor.owners]
+    own, deciding = firsts[tensor.owners.index(owner)], next(filter(None, firsts), None)
+    same = own and deciding and own.resolve(tensor).fill == deciding.resolve(tensor).fill
+    return own if same else None
+
+
+def call(rule: init_pb2.InitRule, tensor: torch.Tensor) -> None:
+    """torch.nn.init's own function of the rule's initializer, with the arguments that the rule gives."""
+    name = rule.WhichOneof("initializer")
+    given: dict[str, Any] = {field.name: value for field, value in getattr(rule, name).ListFields()}
+    getattr(torch.nn.init, f"{name}_")(tensor, **given)
+
+
+def _write(file: WeightFile, tensors: dict[str, torch.Tensor], directory: Path) -> None:
+    with (directory / file.name).open("wb") as out:
+        out.write(file.header)
+        for placed in file.tensors:
+            out.write(tensors[placed.spec.name].view(-1).view(torch.uint8).numpy().data)

@@ -1,0 +1,59 @@
+"""From an `initium.v1.Architecture` to an `Inventory`, without allocating parameters.
+
+Each kind of architecture is the module of that name in this package, with a function `inventory`, and `model` where
+there is code to run. Nothing imports torch before a kind needs it. Call it in a worker process: it runs library code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from initium.errors import Unsupported, invalid
+from initium.v1 import architecture_pb2
+from initium_server.planning.inventory import Inventory
+
+if TYPE_CHECKING:
+    from torch import nn
+
+KINDS = [field.name for field in architecture_pb2.Architecture.DESCRIPTOR.oneofs_by_name["kind"].fields]
+
+
+def build_inventory(architecture: architecture_pb2.Architecture) -> Inventory:
+    """The architecture's tensors, with the default fills that its library's own constructors give.
+
+    Errors: RecipeError for bad fields, and BUILD_FAILED in the library's words; PreconditionError where the library is
+    missing; Unsupported.
+    """
+    module, declared = _kind(architecture)
+    inventory: Inventory = module.inventory(declared)
+    return inventory
+
+
+def build_model(architecture: architecture_pb2.Architecture) -> nn.Module:
+    """The real model, allocated in float32 on the CPU and initialized from torch's current seed.
+
+    Errors: as `build_inventory`, and Unsupported for bare tensors, which have no constructor.
+    """
+    module, declared = _kind(architecture)
+    if not hasattr(module, "model"):
+        kind = architecture.WhichOneof("kind")
+        raise Unsupported(f"architecture.{kind} has no PyTorch constructor; use the generator stream-v1")
+    model: nn.Module = module.model(declared)
+    return model
+
+
+def load(architecture: architecture_pb2.Architecture) -> None:
+    """Imports what building this architecture needs, as far as it is known and installed; runs nothing of it."""
+    if architecture.WhichOneof("kind"):
+        module, declared = _kind(architecture)
+        if hasattr(module, "load"):
+            module.load(declared)
+
+
+def _kind(architecture: architecture_pb2.Architecture) -> tuple[Any, Any]:
+    """The module of a kind, and its message."""
+    kind = architecture.WhichOneof("kind")
+    if kind is None:
+        raise invalid("architecture", f"give exactly one of {', '.join(KINDS)}")
+    return importlib.import_module(f"{__name__}.{kind}"), getattr(architecture, kind)

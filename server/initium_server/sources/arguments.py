@@ -1,0 +1,153 @@
+"""Arguments from a recipe, made fit for the Python callable that takes them.
+
+A recipe's numbers are binary64. Integral ones become int, except where the callable's own default or annotation is
+float; lists become tuples where its default is a tuple.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from initium.errors import InitiumError, RecipeError, Violation, invalid
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+_SHOWN = 40
+
+
+def plain(struct: struct_pb2.Struct) -> dict[str, object]:
+    """A Struct as Python values; integral numbers are int."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def _plain(value: struct_pb2.Value) -> object:
+    match value.WhichOneof("kind"):
+        case "number_value":
+            return int(value.number_value) if value.number_value.is_integer() else value.number_value
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "list_value":
+            return [_plain(item) for item in value.list_value.values]
+        case "struct_value":
+            return plain(value.struct_value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a callable: what it is annotated with, and its default."""
+
+    annotation: object = inspect.Parameter.empty
+    default: object = inspect.Parameter.empty
+
+    @property
+    def is_float(self) -> bool:
+        """Whether integral numbers should stay float."""
+        return isinstance(self.default, float) or "float" in _text(self.annotation)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The parameters that a callable is known to take; an `open` one takes others too (`**kwargs`)."""
+
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    open: bool = False
+
+    def fit(self, name: str, value: object) -> object:
+        """The value in the type that the parameter wants."""
+        return fit(value, self.parameters.get(name, Parameter()))
+
+    def names(self) -> list[str]:
+        return list(self.parameters)
+
+
+def fit(value: object, parameter: Parameter) -> object:
+    """The value in the type that the parameter wants."""
+    if isinstance(value, int) and not isinstance(value, bool) and parameter.is_float:
+        return float(value)
+    if isinstance(value, list):
+        items = [fit(item, Parameter(parameter.annotation, _first(parameter.default))) for item in value]
+        wants_tuple = isinstance(parameter.default, tuple) or "tuple" in _text(parameter.annotation).lower()
+        return tuple(items) if wants_tuple else items
+    return value
+
+
+def _first(default: object) -> object:
+    return default[0] if isinstance(default, tuple | list) and default else None
+
+
+def _text(annotation: object) -> str:
+    if annotation is inspect.Parameter.empty or annotation is None:
+        return ""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def target(*callables: Callable[..., Any]) -> Target:
+    """The parameters of callables that pass their keywords on, the outermost first."""
+    known: dict[str, Parameter] = {}
+    still_open = True
+    for function in callables:
+        if not still_open:
+            break
+        still_open = False
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                still_open = True
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                known.setdefault(name, Parameter(parameter.annotation, parameter.default))
+    return Target(known, still_open)
+
+
+def return_class(function: Callable[..., Any]) -> type | None:
+    """The class that a function is annotated to return."""
+    try:
+        returned = typing.get_type_hints(function).get("return")
+    except (NameError, TypeError):
+        return None
+    return returned if isinstance(returned, type) else None
+
+
+def check_names(names: Iterable[str], accepted: Iterable[str], path: str) -> None:
+    """Refuses names that are not accepted. Errors: RecipeError with one violation a name."""
+    known = list(accepted)
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        violations = [
+            Violation(f"{path}.{name}", f"unknown argument {name!r}; {suggestion(name, known)}") for name in wrong
+        ]
+        raise RecipeError(violations=violations)
+
+
+def suggestion(name: str, known: Iterable[str], noun: str = "accepted") -> str:
+    """The close matches of a name, and what would be accepted."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    rest = f", and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    if close and rest:
+        return hint.strip()
+    return f"{hint}{noun}: {', '.join(known[:_SHOWN]) or 'none'}{rest}"
+
+
+def explain(error: Exception, what: str, field_path: str, accepted: Target | None = None) -> InitiumError:
+    """A constructor's exception as a failed request: a bad argument if it says so, else BUILD_FAILED in its words."""
+    words = str(error).strip() or type(error).__name__
+    if isinstance(error, TypeError) and (found := _UNEXPECTED.search(words)):
+        known = accepted.names() if accepted else []
+        return invalid(
+            f"{field_path}.{found[1]}", f"{what} takes no argument {found[1]!r}; {suggestion(found[1], known)}"
+        )
+    if isinstance(error, TypeError) and (found := _MISSING.search(words)):
+        return invalid(field_path, f"{what} needs the argument {found[1]}")
+    message = f"{what} could not be built: {type(error).__name__}: {words}"
+    return RecipeError(message[:2000], "BUILD_FAILED", [Violation(field_path, words[:1000])])

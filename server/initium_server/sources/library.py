@@ -1,0 +1,113 @@
+"""Models of PyTorch model libraries, each adapted by one file: those in `libraries`, and those of other packages."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points, requires
+from types import ModuleType
+
+from torch import nn
+
+from initium.errors import InitiumError, PreconditionError, invalid
+from initium.v1 import architecture_pb2
+from initium_server.capture import capture, describe, quiet
+from initium_server.planning.inventory import Inventory
+from initium_server.sources import libraries
+from initium_server.sources.arguments import Target, explain, suggestion
+
+FIELD = "architecture.library"
+ENTRY_POINTS = "initium.sources"
+"""The group in which other packages name the modules that adapt their libraries."""
+
+
+def sources() -> dict[str, str]:
+    """Every `source` that recipes may name, with the module that adapts it; none of them is imported."""
+    own = {info.name: f"{libraries.__name__}.{info.name}" for info in pkgutil.iter_modules(libraries.__path__)}
+    return {point.name: point.module for point in entry_points(group=ENTRY_POINTS)} | own
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked request: how to construct the model, and what goes with it."""
+
+    construct: Callable[[], nn.Module]
+    versions: Mapping[str, str]
+    target: Target
+    field: str = f"{FIELD}.args"
+    """Where arguments stand in the request."""
+    files: Callable[[nn.Module], Mapping[str, bytes]] = lambda model: {}
+    """Small files that belong beside the model's weights."""
+
+
+def inventory(library: architecture_pb2.LibraryModel) -> Inventory:
+    """The tensors of a library's model.
+
+    Errors: RecipeError, PreconditionError, Unsupported.
+    """
+    prepared = prepare(library)
+    try:
+        captured = capture(prepared.construct)
+        files = prepared.files(captured.model)
+    except (InitiumError, MemoryError):
+        raise
+    except Exception as error:
+        raise _explained(error, library, prepared) from error
+    return describe(captured, files, prepared.versions)
+
+
+def model(library: architecture_pb2.LibraryModel) -> nn.Module:
+    """The real model, in float32 on the CPU, drawn from torch's current seed. Errors: as `inventory`."""
+    prepared = prepare(library)
+    try:
+        with quiet():
+            return prepared.construct()
+    except (InitiumError, MemoryError):
+        raise
+    except Exception as error:
+        raise _explained(error, library, prepared) from error
+
+
+def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
+    """Checks a request without building anything."""
+    adapter = _adapter(library.source)
+    if not library.name:
+        raise invalid(f"{FIELD}.name", "required: the model's name")
+    prepared = adapter.prepare(library)
+    assert isinstance(prepared, Prepared)
+    return prepared
+
+
+def load(library: architecture_pb2.LibraryModel) -> None:
+    """Imports the adapter of a source and with it the library, if both are here."""
+    if library.source in sources():
+        with quiet(), contextlib.suppress(ImportError):
+            importlib.import_module(sources()[library.source])
+
+
+def _adapter(source: str) -> ModuleType:
+    known = sources()
+    if source not in known:
+        raise invalid(f"{FIELD}.source", f"unknown source {source!r}; {suggestion(source, known, 'sources')}")
+    try:
+        with quiet():
+            return importlib.import_module(known[source])
+    except ImportError as error:
+        text = f"this server does not have {source} ({error}); install {_installs(source)} there, or ask another server"
+        raise PreconditionError(text, "LIBRARY_MISSING", metadata={"library": source}) from error
+
+
+def _installs(library: str) -> str:
+    """What brings a library along: the extra of this package that requires it, else the library itself."""
+    for requirement in requires("initium") or ():
+        if found := re.match(rf"{re.escape(library)}\b.*extra == .(\w+)", requirement):
+            return f"initium[{found[1]}]"
+    return library
+
+
+def _explained(error: Exception, library: architecture_pb2.LibraryModel, prepared: Prepared) -> InitiumError:
+    return explain(error, f"{library.source} {library.name}", prepared.field, prepared.target)

@@ -1,0 +1,98 @@
+"""What runs in worker processes: bytes in, bytes out. Only here do recipes meet library code."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from initium.contract.generators import TORCH
+from initium.plan.fills import encode_fill
+from initium.plan.limits import Limits, check_size
+from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
+from initium_server import planning
+from initium_server.planning.inventory import InventoryTensor
+from initium_server.sources import build_inventory, load
+
+
+def _pytorch(name: str) -> Any:
+    """A module of `initium_server.pytorch`: it imports torch, which bare tensors do not need."""
+    return importlib.import_module(f"initium_server.pytorch.{name}")
+
+
+def load_for_recipe(recipe: bytes) -> None:
+    """Imports what `resolve` needs for a serialized Recipe."""
+    message = recipe_pb2.Recipe.FromString(recipe)
+    load(message.architecture)
+    if message.HasField("groups"):
+        _pytorch("optimizers")
+    if message.generator == TORCH:
+        _pytorch("generator")
+
+
+def load_for_architecture(architecture: bytes) -> None:
+    """Imports what `inventory` needs for a serialized Architecture."""
+    load(architecture_pb2.Architecture.FromString(architecture))
+
+
+def load_for_torch(plan: bytes) -> None:
+    """Imports what `run_torch` needs for a serialized Plan."""
+    load_for_recipe(plan_pb2.Plan.FromString(plan).recipe.SerializeToString())
+
+
+def load_for_optimizers(argument: bytes) -> None:
+    """Imports what `optimizers` needs."""
+    _pytorch("optimizers")
+
+
+def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
+    """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe."""
+    message = recipe_pb2.Recipe.FromString(recipe)
+    rules = planning.check_recipe(message)
+    inventory = build_inventory(message.architecture)
+    optimizers = _pytorch("optimizers") if message.HasField("groups") else None
+    environment = _pytorch("generator").fingerprint(device, threads) if message.generator == TORCH else {}
+    plan = planning.resolve(message, rules, inventory, optimizers, environment, limits)
+    return plan.SerializeToString(deterministic=True)
+
+
+def inventory(limits: Limits, architecture: bytes) -> bytes:
+    """Serialized Architecture to a serialized ResolveResponse with its tensors."""
+    tensors = build_inventory(architecture_pb2.Architecture.FromString(architecture)).tensors
+    check_size("architecture", ((tensor.name, tensor.shape) for tensor in tensors), 0, limits)
+    return service_pb2.ResolveResponse(inventory=map(_inventory_message, tensors)).SerializeToString()
+
+
+def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
+    owner = tensor.owners[0]
+    message = service_pb2.InventoryTensor(
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        kind=tensor.kind,
+        module_path=owner.module_path,
+        classes=owner.classes,
+        class_path=owner.class_path,
+        aliases=tensor.aliases,
+        roles=tensor.roles,
+        block=owner.block,
+        default_error=tensor.default_error,
+    )
+    if tensor.default is not None:
+        message.default_fill.CopyFrom(encode_fill(tensor.default))
+    return message
+
+
+def optimizers(argument: bytes) -> bytes:
+    """Names of the torch.optim classes, separated by spaces."""
+    return " ".join(sorted(_pytorch("optimizers").names())).encode()
+
+
+def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> bytes:
+    """Runs a plan of generator `torch` and writes its weight files into `directory`. Returns nothing."""
+    generator = _pytorch("generator")
+    message = plan_pb2.Plan.FromString(plan)
+    own = plan_pb2.Plan.FromString(resolve(limits, device, threads, message.recipe.SerializeToString()))
+    generator.check_resolved_here(message, own)
+    generator.write_checkpoint(own, Path(directory), device, threads)
+    return b""

@@ -1,0 +1,101 @@
+"""Selectors: every key, its semantics, and its errors (promises 4 and 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from initium.v1 import init_pb2
+from initium_server.planning.inventory import InventoryTensor
+from initium_server.planning.selectors import _COMPILERS, _NESTED, compile_selector
+from initium_server.errors import InitiumError
+from tests.planning.inventories import CONVNET, owner, tensor
+
+
+def compiled(selector: dict[str, Any]):
+    return compile_selector(json_format.ParseDict(selector, init_pb2.Selector()), "match")
+
+
+def names(selector: dict[str, Any], tensors: tuple[InventoryTensor, ...] = CONVNET.tensors) -> list[str]:
+    matches = compiled(selector)
+    return [t.name for t in tensors if any(matches(t, o) for o in t.owners)]
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"module": ["_ConvNd"]}, ["conv1.weight", "conv1.bias"]),
+        ({"module": ["_ConvNd"], "tensor": ["bias"]}, ["conv1.bias"]),
+        ({"class_contains": ["Norm2"], "ndim": [1], "tensor": ["weight", "bias"]}, ["bn1.weight", "bn1.bias"]),
+        ({"class_contains": ["_ConvNd"]}, []),
+        ({"class_path": ["torch.nn.modules.fake.Lin*"]}, ["layers.0.fc.weight", "layers.1.fc.weight", "head.weight"]),
+        ({"module_path": ["layers.*.fc"]}, ["layers.0.fc.weight", "layers.1.fc.weight"]),
+        ({"path": ["layers.*"]}, []),
+        ({"path": ["layers.**"]}, ["layers.0.fc.weight", "layers.1.fc.weight"]),
+        ({"path": ["layers.?.fc.weight"]}, ["layers.0.fc.weight", "layers.1.fc.weight"]),
+        ({"path": ["head.weight"]}, ["head.weight"]),
+        ({"regex": [r"\.1\."]}, ["layers.1.fc.weight"]),
+        ({"ndim": [4]}, ["conv1.weight"]),
+        ({"shape": [[8, 3, "*", "*"], [10, 8]]}, ["conv1.weight", "head.weight"]),
+        ({"block": [1]}, ["layers.1.fc.weight"]),
+        ({"role": ["head"]}, ["head.weight"]),
+        ({"any": [{"role": ["head"]}, {"ndim": [4]}]}, ["conv1.weight", "head.weight"]),
+        ({"all": [{"path": ["layers.**"]}, {"block": [0]}]}, ["layers.0.fc.weight"]),
+        ({"all": []}, [t.name for t in CONVNET.tensors]),
+        ({"not": {"path": ["**"]}}, []),
+    ],
+)
+def test_keys(selector: dict[str, Any], expected: list[str]) -> None:
+    assert names(selector) == expected
+
+
+def test_every_field_of_the_contract_has_a_compiler() -> None:
+    assert {*_COMPILERS, *_NESTED} == {field.name for field in init_pb2.Selector.DESCRIPTOR.fields}
+
+
+def test_a_tied_tensor_is_matched_under_each_of_its_names() -> None:
+    tied = (tensor("embed.weight", (4, 2), "Embedding", aliases=(owner("head.weight", "Linear"),)),)
+    assert names({"module": ["Linear"]}, tied) == names({"path": ["embed.*"]}, tied) == ["embed.weight"]
+    assert names({"module": ["Linear"], "path": ["embed.*"]}, tied) == []
+    assert names({"tied": True}, tied) == ["embed.weight"]
+    assert names({"tied": False}, tied) == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "field", "text"),
+    [
+        ({}, "match", "all: []"),
+        ({"not": {}}, "match.not", "all: []"),
+        ({"regex": ["a", "(b"]}, "match.regex[1]", "RE2"),
+        ({"regex": [r"(a)\1"]}, "match.regex[0]", "RE2"),
+        ({"regex": ["a" * 1001]}, "match.regex[0]", "1001"),
+        ({"role": ["wieght"]}, "match.role[0]", "weight"),
+        ({"shape": [[1.5]]}, "match.shape[0]", "extent"),
+        ({"class_contains": [""]}, "match.class_contains", "empty"),
+        ({"all": [{"pth": ["x"]}]}, "match.all[0].pth", "path"),
+        ({"all": [{"modulePath": ["x"]}]}, "match.all[0].modulePath", "module_path"),
+        ({"all": [{"not": {"path": [], "ndim": [1]}}]}, "match.all[0].not.path", "empty list"),
+    ],
+)
+def test_errors_name_the_field(selector: dict[str, Any], field: str, text: str) -> None:
+    with pytest.raises(InitiumError) as caught:
+        compiled(selector)
+    assert caught.value.violations[0].field == field
+    assert text in caught.value.violations[0].message
+
+
+def test_selectors_nested_too_deep_are_refused() -> None:
+    selector: dict[str, Any] = {"path": ["x"]}
+    for _ in range(30):
+        selector = {"not": selector}
+    with pytest.raises(InitiumError, match="deep"):
+        compiled(selector)
+
+
+def test_patterns_run_in_linear_time() -> None:
+    """Promise 5: a pattern that ruins a backtracking engine is harmless."""
+    evil = (tensor("a" * 5000 + "!", (1,)),)
+    assert names({"regex": ["^(a|a)*$", "^(a+)+$"]}, evil) == []
+    assert names({"path": ["**a**a**a**a**a**a**b"]}, evil) == []
