@@ -14,74 +14,27 @@ Importing the package loads no numba; drawing does.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from initium_law.grammar import (
-    KINDS,
-    LAW,
-    POINTWISE,
-    Arange,
-    Constant,
-    Copy,
-    Dirac,
-    Eye,
-    Fill,
-    Linspace,
-    Literal,
-    Normal,
-    NormOf,
-    Orthogonal,
-    Part,
-    Parts,
-    Permutation,
-    Pointwise,
-    Sparse,
-    TruncNormal,
-    Uniform,
-)
+from initium_law.grammar import LAW as LAW
 
 if TYPE_CHECKING:
-    from initium_law.draw import MAX_ELEMENTS, Drawer, TooLargeError, prepare, warm
-    from initium_law.engine import ENGINE, Cache, Engine
+    from initium_law.draw import MAX_ELEMENTS as MAX_ELEMENTS
+    from initium_law.draw import Drawer as Drawer
+    from initium_law.draw import TooLargeError as TooLargeError
+    from initium_law.draw import prepare as prepare
+    from initium_law.draw import warm as warm
+    from initium_law.engine import ENGINE as ENGINE
+    from initium_law.engine import Cache as Cache
+    from initium_law.engine import Engine as Engine
+
 
 _DRAWING = {
     **dict.fromkeys(("MAX_ELEMENTS", "Drawer", "TooLargeError", "prepare", "warm"), "initium_law.draw"),
     **dict.fromkeys(("ENGINE", "Cache", "Engine"), "initium_law.engine"),
 }
-
-__all__ = [
-    "ENGINE",
-    "KINDS",
-    "LAW",
-    "MAX_ELEMENTS",
-    "POINTWISE",
-    "Arange",
-    "Cache",
-    "Constant",
-    "Copy",
-    "Dirac",
-    "Drawer",
-    "Engine",
-    "Eye",
-    "Fill",
-    "Linspace",
-    "Literal",
-    "NormOf",
-    "Normal",
-    "Orthogonal",
-    "Part",
-    "Parts",
-    "Permutation",
-    "Pointwise",
-    "Sparse",
-    "TooLargeError",
-    "TruncNormal",
-    "Uniform",
-    "prepare",
-    "warm",
-]
+"""The names that need numba."""
 
 
 def __getattr__(name: str) -> Any:
-    """The names that need numba."""
     if name not in _DRAWING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_DRAWING[name]), name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from initium_law import grammar
 from initium_law.dtypes import FLOATS, ITEM_SIZE, Bytes
 from initium_law.engine import ENGINE, Engine
 from initium_law.fills import whole
@@ -19,28 +20,7 @@ from initium_law.fills.ranges import arange, linspace
 from initium_law.fills.structured import constant, dirac, eye, literal
 from initium_law.fills.whole import TooLargeError as TooLargeError
 from initium_law.fills.writer import Writer
-from initium_law.grammar import (
-    POINTWISE,
-    Arange,
-    Constant,
-    Copy,
-    Dirac,
-    Eye,
-    Fill,
-    Linspace,
-    Literal,
-    Normal,
-    NormOf,
-    Orthogonal,
-    Part,
-    Parts,
-    Permutation,
-    Pointwise,
-    Sparse,
-    TruncNormal,
-    Uniform,
-    inner_fills,
-)
+from initium_law.grammar import Fill
 
 MAX_ELEMENTS = 1 << 62
 """The longest tensor; the counter itself would reach 2^66 elements."""
@@ -112,7 +92,7 @@ def prepare(
     return Drawer(place.elements, place.size, sum(place.whole_elements), isinstance(fill, _CHEAP), write)
 
 
-_CHEAP = (Constant, Literal, Eye, Dirac)
+_CHEAP = (grammar.Constant, grammar.Literal, grammar.Eye, grammar.Dirac)
 
 
 def _check_shape(shape: Sequence[int]) -> None:
@@ -125,10 +105,12 @@ def _check_shape(shape: Sequence[int]) -> None:
 
 def warm() -> None:
     """Compile every kernel, or load it from numba's cache, so that no request waits for it."""
-    first_column = Part((0, 0), (2, 1), Normal(0.0, 1.0))
-    norms = NormOf("", (2, 2), Orthogonal(1.0), 0)
-    last = Part((0, 1), (2, 2), Sparse(0.5, 1.0))
-    fill = Parts(Pointwise("add", (Constant(0.0), Uniform(0.0, 1.0))), (first_column, last))
+    first_column = grammar.Part((0, 0), (2, 1), grammar.Normal(0.0, 1.0))
+    norms = grammar.NormOf("", (2, 2), grammar.Orthogonal(1.0), 0)
+    last = grammar.Part((0, 1), (2, 2), grammar.Sparse(0.5, 1.0))
+    fill = grammar.Parts(
+        grammar.Pointwise("add", (grammar.Constant(0.0), grammar.Uniform(0.0, 1.0))), (first_column, last)
+    )
     for each, shape in ((fill, (2, 2)), (norms, (2,))):
         prepare(each, 0, "", shape, "F32").draw(0, np.empty(4 * math.prod(shape), np.uint8))
 
@@ -139,7 +121,7 @@ def _writer(fill: Fill, place: Place) -> Writer:
     return _MAKERS[type(fill)](fill, replace(place, depth=place.depth + 1))
 
 
-def _literal(fill: Literal, place: Place) -> Writer:
+def _literal(fill: grammar.Literal, place: Place) -> Writer:
     data = place.literals.get(fill.digest)
     if data is None:
         raise ValueError(f"the plan has no literal {fill.digest}")
@@ -151,11 +133,11 @@ def _literal(fill: Literal, place: Place) -> Writer:
     return place.local(literal(data, place.dtype))
 
 
-def _copy(fill: Copy, place: Place) -> Writer:
+def _copy(fill: grammar.Copy, place: Place) -> Writer:
     return _writer(fill.fill, replace(place, name=fill.name))
 
 
-def _parts(fill: Parts, place: Place) -> Writer:
+def _parts(fill: grammar.Parts, place: Place) -> Writer:
     if len(fill.parts) > MAX_PARTS:
         raise ValueError(f"a fill of {len(fill.parts)} parts; {MAX_PARTS} are the most")
     layers = [Layer(place.box, _writer(fill.base, place))]
@@ -165,10 +147,10 @@ def _parts(fill: Parts, place: Place) -> Writer:
     return layered(layers, place.size)
 
 
-def _pointwise(fill: Pointwise, place: Place) -> Writer:
-    wanted = POINTWISE.get(fill.op)
+def _pointwise(fill: grammar.Pointwise, place: Place) -> Writer:
+    wanted = grammar.POINTWISE.get(fill.op)
     if wanted is None:
-        raise ValueError(f"{fill.op!r} is not one of the pointwise functions {', '.join(POINTWISE)}")
+        raise ValueError(f"{fill.op!r} is not one of the pointwise functions {', '.join(grammar.POINTWISE)}")
     if len(fill.operands) != wanted:
         raise ValueError(f"{fill.op} takes {wanted} operands, and this fill has {len(fill.operands)}")
     if _nodes(fill, MAX_NODES) > MAX_NODES:
@@ -183,14 +165,14 @@ def _pointwise(fill: Pointwise, place: Place) -> Writer:
 def _nodes(fill: Fill, most: int) -> int:
     """How many fills stand in a fill, itself included; counting ends beyond `most`."""
     count = 1
-    for each in inner_fills(fill):
+    for each in grammar.inner_fills(fill):
         if count > most:
             break
         count += _nodes(each, most - count)
     return count
 
 
-def _norm_of(fill: NormOf, place: Place) -> Writer:
+def _norm_of(fill: grammar.NormOf, place: Place) -> Writer:
     _check_shape(fill.shape)
     origin = (0,) * len(fill.shape)
     other = replace(place, name=fill.name, whole=fill.shape, start=origin, stop=fill.shape, dtype="F32")
@@ -198,19 +180,19 @@ def _norm_of(fill: NormOf, place: Place) -> Writer:
 
 
 _MAKERS: Mapping[type[Fill], Callable[[Any, Place], Writer]] = {
-    Constant: lambda fill, place: constant(fill.value, place.dtype),
-    **dict.fromkeys((Uniform, Normal, TruncNormal), lambda fill, place: place.random(fill)),
-    Literal: _literal,
-    Copy: _copy,
-    Eye: lambda fill, place: place.local(eye(place.shape, place.dtype)),
-    Dirac: lambda fill, place: place.local(dirac(place.shape, fill.groups, place.dtype)),
-    Arange: lambda fill, place: place.local(arange(fill, place.shape, place.dtype)),
-    Linspace: lambda fill, place: place.local(linspace(fill, place.shape, place.dtype)),
-    Pointwise: _pointwise,
-    Orthogonal: whole.orthogonal,
-    Sparse: whole.sparse,
-    Permutation: whole.permutation,
-    NormOf: _norm_of,
-    Parts: _parts,
+    grammar.Constant: lambda fill, place: constant(fill.value, place.dtype),
+    **dict.fromkeys((grammar.Uniform, grammar.Normal, grammar.TruncNormal), lambda fill, place: place.random(fill)),
+    grammar.Literal: _literal,
+    grammar.Copy: _copy,
+    grammar.Eye: lambda fill, place: place.local(eye(place.shape, place.dtype)),
+    grammar.Dirac: lambda fill, place: place.local(dirac(place.shape, fill.groups, place.dtype)),
+    grammar.Arange: lambda fill, place: place.local(arange(fill, place.shape, place.dtype)),
+    grammar.Linspace: lambda fill, place: place.local(linspace(fill, place.shape, place.dtype)),
+    grammar.Pointwise: _pointwise,
+    grammar.Orthogonal: whole.orthogonal,
+    grammar.Sparse: whole.sparse,
+    grammar.Permutation: whole.permutation,
+    grammar.NormOf: _norm_of,
+    grammar.Parts: _parts,
 }
 """Kind of fill -> what makes its writer."""

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from initium_server.rpc.settings import Settings
@@ -29,52 +29,25 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve", help="serve first checkpoints", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    serve.add_argument("--listen", default="127.0.0.1:7070", help="host:port or unix:/path (default %(default)s)")
-    serve.add_argument(
-        "--device",
-        default="auto",
-        help="auto (every GPU, else cpu), cpu, or torch devices, e.g. cuda:0,cuda:1 (default auto)",
-    )
-    serve.add_argument(
-        "--backend",
-        default="auto",
-        help="what draws: auto, numba (CPU), torch or triton (GPUs); the bytes are the same",
-    )
-    serve.add_argument("--threads", type=_positive, default=None, help="threads that draw (default: all cores)")
-    serve.add_argument(
-        "--grace", type=float, default=30.0, help="seconds that running streams get at shutdown (default %(default)g)"
-    )
-    serve.add_argument(
-        "--build-workers", type=_positive, default=2, help="architectures that are built at once (default %(default)s)"
-    )
-    serve.add_argument(
-        "--build-memory",
-        type=_positive,
-        metavar="GIB",
-        default=8,
-        help="memory that building one architecture may take (default %(default)s GiB)",
-    )
-    serve.add_argument(
-        "--torch-memory",
-        type=_positive,
-        metavar="GIB",
-        help="memory that one run of generator torch may take (default: three quarters of the machine's)",
-    )
-    serve.add_argument(
+    flag = serve.add_argument
+    count: dict[str, Any] = {"type": _positive, "metavar": "N"}
+    gib = count | {"metavar": "GIB"}
+    flag("--listen", default="127.0.0.1:7070", metavar="ADDR", help="host:port or unix:/path (default %(default)s)")
+    flag("--device", default="auto", help="auto (every GPU, else cpu), cpu, or torch devices, e.g. cuda:0,cuda:1")
+    flag("--backend", default="auto", help="what draws: auto, numba (CPU), torch or triton (GPUs); the same bytes")
+    flag("--threads", **count, help="threads that draw (default: all cores)")
+    flag("--grace", type=float, default=30.0, metavar="S", help="seconds for running streams at shutdown (30)")
+    flag("--build-workers", **count, default=2, help="architectures that are built at once (default %(default)s)")
+    flag("--build-memory", **gib, default=8, help="memory that building one may take (default %(default)s GiB)")
+    flag("--torch-memory", **gib, help="memory of one run of generator torch (default: three quarters of all)")
+    flag(
         "--whole-elements",
-        type=_positive,
-        metavar="N",
+        **count,
         default=1 << 26,
         help="elements of a tensor that is made whole, such as an orthogonal one (default %(default)s)",
     )
-    serve.add_argument(
-        "--whole-memory",
-        type=_positive,
-        metavar="GIB",
-        default=1,
-        help="memory that keeps such tensors between reads (default %(default)s GiB)",
-    )
-    serve.add_argument(
+    flag("--whole-memory", **gib, default=1, help="memory that keeps such tensors (default %(default)s GiB)")
+    flag(
         "--exit-with-parent",
         action="store_true",
         help="serve one client: start at once, load libraries when they are needed, stop when standard input closes",

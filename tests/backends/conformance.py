@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from initium_law.backends.lanes import DeviceFill, Lane
-from initium_law.fills import Normal, TruncNormal, Uniform
 from initium_law.backends import numba_kernel
+from initium_law.backends.lanes import DeviceFill, Lane
 from initium_law.dtypes import ITEM_SIZE
+from initium_law.grammar import Normal, TruncNormal, Uniform
 from initium_law.maps.philox import BLOCK
 from initium_law.maps.random_fills import Draw, resolve
 from initium_law.maps.render import RENDERINGS, render_block

@@ -1,4 +1,4 @@
-"""`python -m tests.accelerators.interpreted`, with TRITON_INTERPRET=1: the Triton kernels on NumPy, bit for bit.
+"""`python -m tests.backends.interpreted`, with TRITON_INTERPRET=1: the Triton kernels on NumPy, bit for bit.
 
 A process of its own, since Triton decides when it is imported whether it compiles.
 """

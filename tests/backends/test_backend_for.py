@@ -9,19 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from initium_law import backends as accelerators
-from initium_law.backends import backend_for, self_check, torch_ops
+from initium_law import backends
+from initium_law.backends import backend_for, devices, numba_kernel, self_check, torch_ops
 from initium_law.backends.lanes import Lane
-from initium_law.backends import numba_kernel
+from initium_law.dtypes import Bytes
 from initium_law.maps.random_fills import Backend, Draw
-from initium_law.fills.structured import Bytes
 
 TWO_GPUS = ["cpu", "cuda:0", "cuda:1"]
 
 
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accelerators, "_here", lambda: TWO_GPUS)
+    monkeypatch.setattr(devices, "_here", lambda: TWO_GPUS)
 
 
 def test_the_cpu_is_numba_s() -> None:
@@ -100,7 +99,7 @@ def test_auto_prefers_triton_and_tells_why_not(
         asked.append(("torch", list(devices)))
         return numba_kernel.draw
 
-    monkeypatch.setattr(accelerators, "BACKENDS", {"triton": triton, "torch": torch})
+    monkeypatch.setattr(backends, "BACKENDS", {"triton": triton, "torch": torch})
     with caplog.at_level(logging.WARNING):
         backend_for(text)
     assert asked == [("triton", devices), ("torch", devices)]

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from initium_law.backends import lanes, torch_ops
+from initium_law.backends import lanes, numba_kernel, torch_ops
 from initium_law.backends.lanes import Lane, Lanes
-from initium_law.fills import Normal
-from initium_law.backends import numba_kernel
+from initium_law.dtypes import Bytes
+from initium_law.grammar import Normal
 from initium_law.maps.random_fills import Draw, resolve
-from initium_law.fills.structured import Bytes
 
 from .conformance import IDENTITY
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from initium_law.backends import torch_ops
-from initium_law.fills import Normal
-from initium_law.backends import numba_kernel
+from initium_law.backends import numba_kernel, torch_ops
+from initium_law.grammar import Normal
 from initium_law.maps.random_fills import Draw, resolve
 
 from . import conformance

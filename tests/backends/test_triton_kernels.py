@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from initium_law.fills import Normal, TruncNormal, Uniform
+from initium_law.grammar import Normal, TruncNormal, Uniform
 from initium_law.maps.random_fills import Draw, resolve
 
 # The test extra brings it where there are wheels: Linux on x86-64.
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(triton_kernels.INTERPRETED, reason="TRITON_INTER
 def test_interpreted_kernels_give_the_same_bytes() -> None:
     """Promise 1 (pure): every map and rendering, any range, and the words at which a map's branches change."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.accelerators.interpreted"],
+        [sys.executable, "-m", "tests.backends.interpreted"],
         cwd=ROOT,
         env={**os.environ, "TRITON_INTERPRET": "1"},
         capture_output=True,

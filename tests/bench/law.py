@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import initium_law as law
-from initium_law import fills
+from initium_law import grammar as fills
 from tests.bench.report import Report, alternate, available_threads
 
 COUNT = 1 << 24

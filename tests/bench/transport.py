@@ -11,7 +11,7 @@ import numpy as np
 
 import initium
 from initium.contract.leaves import leaf_digest
-from initium_law import fills
+from initium_law import grammar as fills
 from tests.bench import clients
 from tests.bench.clients import SIZE
 from tests.bench.law import draw

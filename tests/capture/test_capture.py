@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from initium_server.capture import capture as capture_module
-from initium_server.capture.capture import capture, quiet
-from initium_server.capture.describe import describe
-from initium_law.fills import Constant, Copy, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
+from initium_law.grammar import Constant, Copy, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
+from initium_server.capture import fills as capture_module
+from initium_server.capture.fills import capture, quiet
+from initium_server.capture.inventory import describe
 from initium_server.planning.inventory import Inventory
 from tests.sources.compare import check_tensors
 

@@ -20,10 +20,10 @@ import pytest
 
 import initium
 from initium import cli
-from initium.client import local as embedded
 from initium.cli import words
 from initium.cli.progress import progress
 from initium.cli.table import table
+from initium.client import local_server
 from initium.contract.leaves import LEAF
 from initium.v1 import service_pb2 as pb
 from initium.v1.plan_pb2 import ConstantFill, Fill, NormalFill, Part, PartsFill, UniformFill
@@ -42,7 +42,7 @@ def run(*argv: str) -> int:
     return cli.main([str(word) for word in argv])
 
 
-@pytest.mark.parametrize("command", ["serve", "inventory", "plan", "generate", "verify", "capabilities"])
+@pytest.mark.parametrize("command", ["inventory", "plan", "generate", "verify", "capabilities"])
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     out = capsys.readouterr().out
@@ -139,7 +139,7 @@ def test_integers_are_numbers_in_what_only_the_command_prints(
     assert run("generate", recipe, "-o", str(out), "--server", server.address, "--json") == 0
     assert [file.get("size", 0) for file in json.loads(capsys.readouterr().out)["files"]] == [*map(len, FILES.values())]
     assert json.loads((out / "manifest.json").read_text())["files"][0]["size"] == str(len(FILES["a.safetensors"]))
-    part = Part(start=[0], stop=[8], fill=FILLS["uniform(-1, 1)"])
+    part = Part(start=[0], stop=[8], fill=FILLS["uniform(low=-1, high=1)"])
     tensor = pb.InventoryTensor(name="x", shape=[3, 4], default_fill=Fill(parts=PartsFill(parts=[part])))
     monkeypatch.setattr(initium.Client, "inventory", lambda *_: [tensor])
     assert run("inventory", recipe, "--server", server.address, "--json") == 0
@@ -175,7 +175,7 @@ def test_a_server_that_is_away_is_told_once(server: FakeServer, monkeypatch: Any
     server.faults = Faults(unavailable=4)
     assert run("capabilities", "--server", server.address) == 0
     assert capsys.readouterr().err == f"no answer from {server.address}: going away; trying again\n"
-    monkeypatch.setattr("initium.rpc.FIRST_CONTACT", 0.3)
+    monkeypatch.setattr("initium.client.rpc.FIRST_CONTACT", 0.3)
     assert run("capabilities", "--server", "127.0.0.1:1") == 1
     first, last = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"no answer from 127.0.0.1:1: Connection refused[ (\d)]*; trying again", first)
@@ -241,6 +241,13 @@ def test_a_closed_pipe_is_no_traceback(server: FakeServer, recipe: str) -> None:
     assert "Exception" not in errors
 
 
+def test_help_of_serve_is_the_servers() -> None:
+    done = subprocess.run([sys.executable, "-m", "initium.cli", "serve", "--help"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--whole-memory" in done.stdout
+    assert "examples:\n  initium serve" in done.stdout
+
+
 def test_serve_becomes_the_server(monkeypatch: Any) -> None:
     class Replaced(Exception):
         pass
@@ -265,7 +272,7 @@ def test_a_missing_server_is_told(monkeypatch: Any, recipe: str, capsys: Any) ->
 
 def test_a_local_server_that_dies_shows_its_last_words(monkeypatch: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(embedded, "_flags", lambda *_: ["--no-such-flag"])
+    monkeypatch.setattr(local_server, "_flags", lambda *_: ["--no-such-flag"])
     with pytest.raises(initium.ServerError, match=r"ended with exit code \d+; its last words:\n"), initium.local():
         raise AssertionError("it started")
 
@@ -285,8 +292,8 @@ def test_a_local_server_that_refuses_its_flags_is_bad_input(
 
 
 FILLS = {
-    "normal(0, 0.02)": Fill(normal=NormalFill(mean="0x0p+0", std="0x1.47ae147ae147bp-6")),
-    "uniform(-1, 1)": Fill(uniform=UniformFill(low="-0x1p+0", high="0x1p+0")),
+    "normal(mean=0, std=0.02)": Fill(normal=NormalFill(mean="0x0p+0", std="0x1.47ae147ae147bp-6")),
+    "uniform(low=-1, high=1)": Fill(uniform=UniformFill(low="-0x1p+0", high="0x1p+0")),
     "constant(0.333333)": Fill(constant=ConstantFill(value="0x1.5555555555555p-2")),
     "": Fill(),
 }
@@ -299,8 +306,8 @@ def test_fills_in_words(text: str) -> None:
 
 def test_parts_in_words() -> None:
     part = Part(start=[0, 0], stop=[1, 8], fill=Fill(constant=ConstantFill(value="0x0p+0")))
-    fill = Fill(parts=PartsFill(base=FILLS["normal(0, 0.02)"], parts=[part]))
-    assert words.fill(fill) == "normal(0, 0.02) but [0:1,0:8] constant(0)"
+    fill = Fill(parts=PartsFill(base=FILLS["normal(mean=0, std=0.02)"], parts=[part]))
+    assert words.fill(fill) == "parts(base=normal(mean=0, std=0.02), parts=[(0:1,0:8) constant(0)])"
 
 
 def test_tables_keep_control_characters_from_the_terminal() -> None:

@@ -44,6 +44,7 @@ PUBLIC = [
     "connect",
     "load_recipe",
     "local",
+    "open_plan",
     "read_plan",
     "redraw",
     "verify",
@@ -63,7 +64,7 @@ def test_exports_are_pinned() -> None:
 def test_promise_10_no_torch(module: str) -> None:
     code = (
         f"import sys, {module}\n"
-        "heavy = {'torch', 'numba', 'safetensors', 'numpy', 'rich', 'initium_server', 'transformers', 'timm'}\n"
+        "heavy = {'torch', 'numba', 'grpc', 'safetensors', 'numpy', 'rich', 'initium_server', 'transformers', 'timm'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)

@@ -17,6 +17,7 @@ import grpc
 import pytest
 
 import initium
+from initium.client.retry import Patience
 from initium.contract.leaves import LEAF
 from initium.disk.partial import SIDECAR
 from initium.v1 import service_pb2 as pb
@@ -62,11 +63,11 @@ def test_promise_8_another_replica_gets_the_plan(client: initium.Client, server:
 
 
 def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("initium.rpc.MIN_STALL", 0.5)
+    monkeypatch.setattr("initium.client.rpc.MIN_STALL", 0.5)
     server.faults = Faults(break_after=[2], break_how="stall")
     with initium.connect(server.address, patience=3.0) as client:
         monkeypatch.setattr(client._rpc, "_patience", 0.5)
-        patience = initium.retry.Patience(5.0)
+        patience = Patience(5.0)
         monkeypatch.setattr(client._rpc, "patience", lambda: patience)
         client.generate(server.plan, tmp_path / "out")
     assert_complete(tmp_path / "out")

@@ -5,8 +5,30 @@ from __future__ import annotations
 import hashlib
 import math
 
-from initium_law.fills import Arange, Constant, Copy, Dirac, Eye, Fill, Linspace, Literal, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Random, Sparse, TruncNormal, Uniform
-from initium_law.dtypes import FLOATS
+from initium_law.grammar import (
+    Arange,
+    Constant,
+    Copy,
+    Dirac,
+    Eye,
+    Fill,
+    Linspace,
+    Literal,
+    Normal,
+    NormOf,
+    Orthogonal,
+    Part,
+    Parts,
+    Permutation,
+    Pointwise,
+    Random,
+    Sparse,
+    TruncNormal,
+    Uniform,
+)
+
+COLUMNS = ("F64", "F32", "BF16", "F16", "F8_E5M2", "F8_E4M3")
+"""The floating-point dtypes, in the order in which the vectors have them."""
 
 Tensor = tuple[int, str, str, tuple[int, ...], Fill]
 """seed, name, dtype, shape, fill."""
@@ -114,9 +136,9 @@ def _wide(depth: int) -> Fill:
 
 
 TENSORS: list[Tensor] = [
-    *((42, "w", dtype, (3, 7), fill) for dtype in FLOATS for fill in (Normal(0.0, 0.02), Uniform(-0.1, 0.1))),
-    *((42, "w", dtype, (3, 7), TruncNormal(0.0, 0.02, -0.04, 0.04)) for dtype in FLOATS),
-    *((7, "c", dtype, (2,), Constant(0.3)) for dtype in FLOATS),
+    *((42, "w", dtype, (3, 7), fill) for dtype in COLUMNS for fill in (Normal(0.0, 0.02), Uniform(-0.1, 0.1))),
+    *((42, "w", dtype, (3, 7), TruncNormal(0.0, 0.02, -0.04, 0.04)) for dtype in COLUMNS),
+    *((7, "c", dtype, (2,), Constant(0.3)) for dtype in COLUMNS),
     *((7, "c", dtype, (2,), Constant(1.0)) for dtype in ("U64", "I64", "U32", "I32", "U16", "I16", "U8", "I8", "BOOL")),
     (7, "c", "C64", (2,), Constant(0.1)),
     (7, "s", "F32", (), Normal(0.0, 1.0)),
@@ -185,7 +207,7 @@ TENSORS: list[Tensor] = [
 """Small enough to read."""
 
 BIG: list[Tensor] = [
-    *((42, "fc.weight", dtype, (1000, 411), Normal(0.0, 0.02)) for dtype in FLOATS),
+    *((42, "fc.weight", dtype, (1000, 411), Normal(0.0, 0.02)) for dtype in COLUMNS),
     (42, "fc.weight", "F32", (1000, 411), Uniform(-0.125, 0.375)),
     (42, "fc.weight", "F32", (1000, 411), TruncNormal(0.0, 0.02, -0.04, 0.04)),
     (42, "fc.weight", "BF16", (1000, 411), TruncNormal(0.01, 0.02, -0.04, 0.04)),

@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_law.fills import Constant, Normal, TruncNormal, Uniform
+from initium_law.grammar import Constant, Normal, TruncNormal, Uniform
 from initium_law.maps import far as far_map
 from initium_law.maps import normal, phi
 

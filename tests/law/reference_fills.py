@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_law import fills
+from initium_law import grammar as fills
 from initium_law.dtypes import FLOATS, encode
 
 from . import functions_reference as functions
@@ -97,7 +97,7 @@ def rendered(value: Single, dtype: str) -> Array:
     top = np.float32(min(float(ml_dtypes.finfo(kind).max), float(np.finfo(np.float32).max)))
     finite = np.where(np.isfinite(value), np.clip(value, -top, top), np.float32(0))
     out = finite.astype(kind).view(bits(dtype)).copy()
-    sign = 0 if form.infinity is None else 1 << (8 * form.size - 1)
+    sign = 0 if form.infinity is None else 1 << (8 * kind.itemsize - 1)
     infinity = form.nan if form.infinity is None else form.infinity
     out[value == np.inf], out[value == -np.inf], out[np.isnan(value)] = infinity, infinity | sign, form.nan
     return out

@@ -8,9 +8,9 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_law.fills import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
-from initium_law import ITEM_SIZE, Drawer, prepare
-from initium_law.dtypes import FLOATS
+from initium_law import Drawer, prepare
+from initium_law.dtypes import FLOATS, ITEM_SIZE
+from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
 
 NUMPY: Mapping[str, npt.DTypeLike] = {
     "F64": np.float64,

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from initium_law.fills import Normal, TruncNormal, Uniform
-from initium_law import RANDOM_DTYPES, prepare
+from initium_law import prepare
+from initium_law.grammar import Normal, TruncNormal, Uniform
+from initium_law.maps.render import RENDERINGS
 
 from . import reference
 from .support import NUMPY, draw
@@ -80,7 +81,7 @@ def test_neighbours_are_independent() -> None:
     assert abs(np.mean(values * other)) < 5 / COUNT**0.5
 
 
-@pytest.mark.parametrize("dtype", RANDOM_DTYPES)
+@pytest.mark.parametrize("dtype", RENDERINGS)
 @pytest.mark.parametrize("fill", [*FILLS, TruncNormal(0.3, 0.1, 0.1, 0.31), Uniform(-0.1, 1 / 3)], ids=str)
 def test_bounds_hold_in_every_dtype(fill: Random, dtype: str) -> None:
     """A value outside [low, high] or [a, b] is never drawn, not even by the rounding of a narrow dtype."""

@@ -8,8 +8,26 @@ import numpy as np
 import pytest
 import torch
 
-from initium_law.fills import Arange, Constant, Dirac, Eye, Fill, Linspace, Literal, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Sparse, TruncNormal, Uniform
 from initium_law import prepare
+from initium_law.grammar import (
+    Arange,
+    Constant,
+    Dirac,
+    Eye,
+    Fill,
+    Linspace,
+    Literal,
+    Normal,
+    NormOf,
+    Orthogonal,
+    Part,
+    Parts,
+    Permutation,
+    Pointwise,
+    Sparse,
+    TruncNormal,
+    Uniform,
+)
 
 NAN, INF = math.nan, math.inf
 

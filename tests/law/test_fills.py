@@ -15,10 +15,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initium_law.fills import Arange, Constant, Copy, Eye, Fill, Linspace, Normal, NormOf, Orthogonal, Part, Parts, Permutation, Pointwise, Sparse, TruncNormal, Uniform
 from initium_law import Cache, Engine, TooLargeError, prepare
-from initium_law.fills import functions
 from initium_law.dtypes import FLOATS
+from initium_law.fills import functions
+from initium_law.grammar import (
+    Arange,
+    Constant,
+    Copy,
+    Eye,
+    Fill,
+    Linspace,
+    Normal,
+    NormOf,
+    Orthogonal,
+    Part,
+    Parts,
+    Permutation,
+    Pointwise,
+    Sparse,
+    TruncNormal,
+    Uniform,
+)
 
 from . import reference_fills
 from .support import array, draw, whole

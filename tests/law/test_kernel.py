@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numba.core import caching
 
-from initium_law.fills import Normal
-from initium_law.maps import far, normal, philox, truncated
 from initium_law import jit, prepare
 from initium_law.backends import numba_kernel
+from initium_law.grammar import Normal
+from initium_law.maps import far, normal, philox, truncated
 
 from .support import draw
 

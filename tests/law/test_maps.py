@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import scipy.special
 
-from initium_law.fills import Fill, Normal, TruncNormal, Uniform
-from initium_law import RANDOM_DTYPES, prepare
+from initium_law import prepare
+from initium_law.grammar import Fill, Normal, TruncNormal, Uniform
 from initium_law.maps import phi
 from initium_law.maps.normal import STEP, symmetric_block, values_block
 from initium_law.maps.philox import BLOCK
@@ -43,7 +43,7 @@ def kernel_normals(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.float32]:
     return np.concatenate(blocks)
 
 
-@pytest.mark.parametrize("dtype", RANDOM_DTYPES)
+@pytest.mark.parametrize("dtype", RENDERINGS)
 @pytest.mark.parametrize("fill", RANDOM_FILLS, ids=str)
 def test_draws_equal_the_reference(fill: Fill, dtype: str) -> None:
     """Promise 1 (pure): two implementations of one text give the same bytes."""
@@ -87,7 +87,7 @@ def test_unreachable_bounds_give_the_normal_map() -> None:
         assert truncated == draw(prepare(plain, 1, "x", (4096,), "F32"), 0, 4096)
 
 
-@pytest.mark.parametrize("dtype", RANDOM_DTYPES)
+@pytest.mark.parametrize("dtype", RENDERINGS)
 def test_rendering_rounds_to_nearest_even(dtype: str) -> None:
     """Every exponent, ties, subnormals and both zeros, against ml_dtypes and NumPy."""
     rng = np.random.default_rng(3)

@@ -12,8 +12,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from initium_law.fills import Arange, Constant, Copy, Fill, Normal, NormOf, Part, Parts, Pointwise, TruncNormal, Uniform
 from initium_law import prepare
+from initium_law.grammar import (
+    Arange,
+    Constant,
+    Copy,
+    Fill,
+    Normal,
+    NormOf,
+    Part,
+    Parts,
+    Pointwise,
+    TruncNormal,
+    Uniform,
+)
 
 SHAPE = (24, 16)
 

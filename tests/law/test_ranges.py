@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initium_law.fills import Constant, Dirac, Eye, Fill, Normal, Part, Parts, TruncNormal, Uniform
-from initium_law import ITEM_SIZE, RANDOM_DTYPES, prepare
+from initium_law import prepare
+from initium_law.dtypes import ITEM_SIZE
+from initium_law.grammar import Constant, Dirac, Eye, Fill, Normal, Part, Parts, TruncNormal, Uniform
+from initium_law.maps.render import RENDERINGS
 
 from .support import COUNT, RANDOM_FILLS, all_fills, draw
 
@@ -50,7 +52,7 @@ def far_fills() -> st.SearchStrategy[tuple[Fill, tuple[int, ...]]]:
 @settings(max_examples=150, deadline=None)
 @given(
     case=far_fills(),
-    dtype=st.sampled_from(RANDOM_DTYPES),
+    dtype=st.sampled_from(list(RENDERINGS)),
     start=st.one_of(st.integers(0, FAR - 5000), st.integers(2**34 - 5000, 2**34 + 5000)),
     cuts=st.lists(st.integers(0, 5000), max_size=5),
 )

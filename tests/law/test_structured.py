@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from initium_law.fills import Constant, Dirac, Eye, Literal, Normal, TruncNormal, Uniform
-from initium_law import ITEM_SIZE, prepare
-from initium_law.dtypes import FLOATS, encode, largest
+from initium_law import prepare
+from initium_law.dtypes import FLOATS, ITEM_SIZE, encode, largest
+from initium_law.grammar import Constant, Dirac, Eye, Literal, Normal, TruncNormal, Uniform
 
 from .support import NUMPY, array, draw, whole
 

@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from initium_law.fills import Constant, Fill
-from initium_law import ITEM_SIZE, prepare
-from initium_law.fills import functions
-from initium_law.maps import identity, phi
+from initium_law import prepare
 from initium_law.backends import numba_kernel
-from initium_law.dtypes import FLOATS, encode
+from initium_law.dtypes import ITEM_SIZE, encode
+from initium_law.fills import functions
+from initium_law.grammar import Constant, Fill
+from initium_law.maps import identity, phi
 from initium_law.maps.philox import BLOCK
 from initium_law.maps.random_fills import Draw, resolve
 from initium_law.maps.render import render
 
 from . import reference, reference_fills
-from .cases import LITERALS
+from .cases import COLUMNS, LITERALS
 from .vectors import fill_of, lines
 
 FUNCTIONS = {"exp": functions.exp, "log": functions.log, "expm1": functions.expm1, "cos": functions.cos}
@@ -88,18 +88,18 @@ def test_functions(name: str) -> None:
     assert render(made, "F32").view("<u4").tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", COLUMNS)
 def test_renderings(dtype: str) -> None:
-    column = 1 + list(FLOATS).index(dtype)
+    column = 1 + list(COLUMNS).index(dtype)
     pairs = [(int(line[0], 16), int(line[column], 16)) for line in lines("renderings.txt")]
     given, expected = zip(*pairs, strict=True)
     made = render(np.array(given, np.uint32).view(np.float32), dtype).view(f"<u{ITEM_SIZE[dtype]}")
     assert made.tolist() == list(expected)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", COLUMNS)
 def test_constants(dtype: str) -> None:
-    column = 1 + list(FLOATS).index(dtype)
+    column = 1 + list(COLUMNS).index(dtype)
     for line in lines("constants.txt"):
         assert encode(double(line[0]), dtype)[::-1].hex() == line[column]
         assert whole(Constant(double(line[0])), 0, "x", (1,), dtype)[::-1].hex() == line[column]

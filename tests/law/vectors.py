@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 from google.protobuf import json_format
 
-from initium.v1 import plan_pb2
-from initium_law import fills
 from initium.plan.fills import decode_fill, encode_fill
-from initium_law.maps import phi
+from initium.v1 import plan_pb2
+from initium_law import grammar as fills
 from initium_law import prepare
-from initium_law.dtypes import FLOATS, ITEM_SIZE, encode
+from initium_law.dtypes import ITEM_SIZE, encode
+from initium_law.maps import phi
 from initium_law.maps.identity import identity
 from initium_law.maps.truncated import around
 
 from . import functions_reference, reference, reference_fills
-from .cases import BIG, CONSTANTS, LITERALS, MAPS, REFUSED, TENSORS
+from .cases import BIG, COLUMNS, CONSTANTS, LITERALS, MAPS, REFUSED, TENSORS
 
 VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
 SEEDS_AND_NAMES = [
@@ -122,18 +122,18 @@ def _functions() -> Iterator[str]:
 
 def _renderings() -> Iterator[str]:
     inputs = np.array(singles(), np.uint32)
-    made = [reference_fills.rendered(inputs.view(np.float32), dtype) for dtype in FLOATS]
+    made = [reference_fills.rendered(inputs.view(np.float32), dtype) for dtype in COLUMNS]
     for row in zip(inputs, *made, strict=True):
         yield " | ".join(f"{value:0{2 * size}x}" for value, size in zip(row, (4, *_sizes()), strict=True))
 
 
 def _sizes() -> list[int]:
-    return [ITEM_SIZE[dtype] for dtype in FLOATS]
+    return [ITEM_SIZE[dtype] for dtype in COLUMNS]
 
 
 def _constants() -> Iterator[str]:
     for value in CONSTANTS:
-        yield " | ".join([_double(value), *(encode(value, dtype)[::-1].hex() for dtype in FLOATS)])
+        yield " | ".join([_double(value), *(encode(value, dtype)[::-1].hex() for dtype in COLUMNS)])
 
 
 def _tensors() -> Iterator[str]:
@@ -190,12 +190,12 @@ FILES = {
     ),
     "renderings.txt": (
         _renderings,
-        "Canonical f32 values in every dtype. Origin: NumPy and ml_dtypes.\nColumns: f32 | " + " | ".join(FLOATS),
+        "Canonical f32 values in every dtype. Origin: NumPy and ml_dtypes.\nColumns: f32 | " + " | ".join(COLUMNS),
     ),
     "constants.txt": (
         _constants,
         "f64 constants in every dtype. Origin: exact integer arithmetic in Python.\nColumns: f64 | "
-        + " | ".join(FLOATS),
+        + " | ".join(COLUMNS),
     ),
     "tensors.txt": (
         _tensors,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initium.v1 import plan_pb2
 import initium_law as law
-from initium_law import fills
-from initium.plan.fills import _KINDS, decode_fill, encode_fill
-from initium_server.errors import InitiumError
+from initium.errors import InitiumError
+from initium.plan.fills import decode_fill, encode_fill
+from initium.v1 import plan_pb2
+from initium_law import grammar as fills
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 RANDOM = (
@@ -52,7 +52,7 @@ def test_round_trip(fill: fills.Fill) -> None:
 
 
 def test_every_kind_of_the_contract_is_known() -> None:
-    assert set(_KINDS) == {field.name for field in plan_pb2.Fill.DESCRIPTOR.fields}
+    assert set(fills.KINDS) == {field.name for field in plan_pb2.Fill.DESCRIPTOR.fields}
 
 
 def test_a_bad_number_is_named_by_its_field() -> None:
@@ -66,7 +66,7 @@ def test_a_bad_number_is_named_by_its_field() -> None:
 
 @pytest.mark.parametrize("message", [plan_pb2.Fill(), plan_pb2.Fill(copy=plan_pb2.CopyFill(name="x"))])
 def test_a_fill_of_no_kind_is_refused(message: plan_pb2.Fill) -> None:
-    with pytest.raises(InitiumError, match="of no kind that this server knows"):
+    with pytest.raises(InitiumError, match="of no kind that is known here"):
         decode_fill(message, "fill")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import _TYPES
 
 from initium.plan.layout import TensorSpec, WeightFile, lay_out
-from initium_law import ITEM_SIZE
+from initium_law.dtypes import ITEM_SIZE
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda n: n != "__metadata__")
 SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)

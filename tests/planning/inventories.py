@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from initium_law.fills import Constant, Fill, Normal
+from initium_law.grammar import Constant, Fill, Normal
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 
 

@@ -9,10 +9,10 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from initium.errors import InitiumError
 from initium.v1 import groups_pb2
-from initium_server.planning.groups import Group, assign_groups
+from initium_server.planning.groups import Group, OptionChecker, assign_groups
 from initium_server.planning.inventory import Inventory
-from initium_server.errors import InitiumError
 from tests.planning.inventories import CONVNET, owner, tensor
 
 DEFAULTS = {"lr": 0.1, "weight_decay": 0.0005}
@@ -20,9 +20,23 @@ NORMS = {"name": "norms", "match": {"module": ["_BatchNorm"]}, "options": {"weig
 HEAD = {"name": "head", "match": {"path": ["head.*"]}, "scale": {"weight_decay": 10}}
 
 
-def run(policy: dict[str, Any], inventory: Inventory = CONVNET) -> tuple[list[Group], frozenset[str]]:
+class AnyOptions:
+    """Takes every option, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def check_options(self, optimizer: str, written: Any, groups: Any) -> None:
+        self.asked.append((optimizer, list(written), list(groups)))
+
+
+def run(
+    policy: dict[str, Any], inventory: Inventory = CONVNET, optimizers: OptionChecker | None = None
+) -> tuple[list[Group], frozenset[str]]:
     full = {"optimizer": "SGD", "defaults": DEFAULTS} | policy
-    return assign_groups(inventory, json_format.ParseDict(full, groups_pb2.GroupPolicy()))
+    message = json_format.ParseDict(full, groups_pb2.GroupPolicy())
+    grouping = assign_groups(inventory, message, optimizers or AnyOptions())
+    return list(grouping.groups), grouping.frozen
 
 
 def failure(policy: dict[str, Any]) -> InitiumError:

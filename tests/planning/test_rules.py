@@ -11,15 +11,15 @@ import scipy.stats
 import torch
 from google.protobuf import json_format
 
-from initium.contract.canonical import parse_hex_float
-from initium.v1 import init_pb2
 import initium_law as law
-from initium_law import fills
+from initium.contract.canonical import parse_hex_float
+from initium.errors import InitiumError
+from initium.v1 import init_pb2
+from initium_law import grammar as fills
 from initium_server.planning.casts import add_literal
 from initium_server.planning.initializers import INITIALIZERS, calculate_gain
 from initium_server.planning.inventory import FanAxes, Inventory, InventoryTensor
 from initium_server.planning.rules import LIBRARY_DEFAULT, Assignment, assign, compile_rules
-from initium_server.errors import InitiumError
 from tests.planning.inventories import CONVNET, owner, tensor
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
+from initium.errors import InitiumError
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import InventoryTensor
 from initium_server.planning.selectors import _COMPILERS, _NESTED, compile_selector
-from initium_server.errors import InitiumError
 from tests.planning.inventories import CONVNET, owner, tensor
 
 

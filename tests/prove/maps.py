@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
-from initium_law.fills import Normal, Random, TruncNormal, Uniform
 from initium_law.backends import numba_kernel
+from initium_law.grammar import Normal, Random, TruncNormal, Uniform
 from initium_law.maps.philox import BLOCK
 from initium_law.maps.random_fills import Draw, resolve
 

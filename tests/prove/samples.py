@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from initium_law.fills import Normal, Random, TruncNormal, Uniform
-from initium_law import ITEM_SIZE, prepare
+from initium_law import prepare
+from initium_law.dtypes import ITEM_SIZE
+from initium_law.grammar import Normal, Random, TruncNormal, Uniform
 from initium_law.maps.random_fills import Draw, resolve
 from initium_law.maps.render import render
 

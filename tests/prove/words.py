@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from initium_law.maps.identity import identity
-from initium_law.jit import jit
 from initium_law.backends.numba_kernel import draw_words
+from initium_law.jit import jit
+from initium_law.maps.identity import identity
 
 Words = npt.NDArray[np.uint32]
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from initium_server.pytorch.optimizers import check_options, fit_options, names, signature
-from initium_server.errors import InitiumError
+from initium.errors import RecipeError
+from initium_server.pytorch.optimizers import _parameters, check_options, fit_options, names
 
 
 def violations(optimizer: str, *groups: dict[str, Any], paths: list[str] | None = None) -> list[tuple[str, str]]:
-    with pytest.raises(InitiumError) as caught:
-        check_options(optimizer, groups, paths)
+    """What is said of options as written and together."""
+    sets = list(zip(groups, paths or [f"groups[{i}]" for i in range(len(groups))], strict=True))
+    with pytest.raises(RecipeError) as caught:
+        check_options(optimizer, sets, sets)
     return [(v.field, v.message) for v in caught.value.violations]
 
 
@@ -23,13 +25,8 @@ def test_every_optimizer_of_torch_is_there() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_an_optimizer_accepts_its_own_defaults(name: str) -> None:
-    defaults = {key: value for key, value in signature(name).items() if not isinstance(value, type)}
-    check_options(name, [{}, defaults])
-
-
-def test_signatures_leave_the_tensors_out() -> None:
-    assert "params" not in signature("SGD")
-    assert signature("AdamW")["betas"] == (0.9, 0.999)
+    defaults = {key: p.default for key, p in _parameters(name).items() if not isinstance(p.default, type)}
+    check_options(name, [(defaults, "x")], [({}, "x"), (defaults, "x")])
 
 
 def test_unknown_classes_have_close_matches() -> None:
@@ -64,8 +61,12 @@ def test_bad_values_are_refused(optimizer: str, options: dict[str, Any], words: 
     assert found[0].startswith("groups[0]")
 
 
-def test_every_group_is_reported() -> None:
-    assert [field for field, _ in violations("SGD", {"lr": -1}, {"lr": 1}, {"x": 1})] == ["groups[0]", "groups[2].x"]
+def test_every_set_is_reported_as_written_before_torch_is_asked() -> None:
+    assert [field for field, _ in violations("SGD", {"lr": -1}, {"y": 1}, {"x": 1})] == ["groups[1].y", "groups[2].x"]
+    assert [field for field, _ in violations("SGD", {"lr": -1}, {"lr": 1}, {"momentum": -1})] == [
+        "groups[0]",
+        "groups[2]",
+    ]
 
 
 def test_options_arrive_in_the_types_that_the_class_wants() -> None:

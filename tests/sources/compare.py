@@ -9,9 +9,9 @@ import torch
 from google.protobuf import json_format
 
 from initium.v1 import architecture_pb2
-from initium_server.sources import build_inventory, build_model
-from initium_law.fills import Constant, Dirac, Eye, Fill, Literal, Normal, Parts, TruncNormal, Uniform
+from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Parts, TruncNormal, Uniform
 from initium_server.planning.inventory import Inventory, InventoryTensor
+from initium_server.sources import build_inventory, build_model
 
 SIGMAS = 6.0
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from initium.errors import InitiumError
 from initium.v1 import architecture_pb2
 from initium_server.sources import build_inventory
-from initium_server.errors import InitiumError
 from tests.sources.compare import architecture, library
 
 GPT2 = {"model_type": "gpt2", "n_layer": 1}
@@ -89,6 +89,7 @@ def test_args_and_config_are_not_mixed_up() -> None:
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.delitem(sys.modules, "initium_server.sources.libraries.timm", raising=False)
     error = failure(library("timm", VIT))
     assert error.reason == "LIBRARY_MISSING"
     assert "install initium[vision]" in error.message

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from initium_law.grammar import Constant, Literal, Normal, Parts, TruncNormal
 from initium_server.sources import build_inventory
-from initium_law.fills import Constant, Literal, Normal, Parts, TruncNormal
 from tests.sources.compare import check_against_real, library, tensor_of
 
 SMALL = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from initium_server.sources import build_inventory, build_model
+from initium.errors import InitiumError
 from initium_server.planning.inventory import FanAxes
-from initium_server.errors import InitiumError
+from initium_server.sources import build_inventory, build_model
 from tests.sources.compare import architecture
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from initium_law.grammar import Constant, Normal, Part, Parts
 from initium_server.sources.modules import accepted_arguments
 from initium_server.sources.torch_modules import ALLOWED, CONTAINERS, PARAMETER_BEARING, PARAMETER_FREE, REFUSED
-from initium_law.fills import Constant, Normal, Part, Parts
 from tests.sources.compare import check_against_real, modules, tensor_of
 
 EXPORTED = {name for name, value in vars(nn).items() if isinstance(value, type) and issubclass(value, nn.Module)}

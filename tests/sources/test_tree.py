@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from initium.errors import InitiumError
+from initium_law.grammar import Uniform
 from initium_server.sources import build_inventory, build_model
-from initium_law.fills import Uniform
-from initium_server.errors import InitiumError
 from tests.sources.compare import modules, tensor_of
 
 LINEAR: dict[str, Any] = {"type": "Linear", "args": {"in_features": 4, "out_features": 4}}

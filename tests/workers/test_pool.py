@@ -16,21 +16,29 @@ from pathlib import Path
 
 import pytest
 
-from initium.v1.service_pb2 import ResolveResponse
-from initium_server.workers.jobs import inventory
-from initium_server.workers.pool import BuildPool
-from initium_server.workers.worker import Job
+from initium.errors import InitiumError
 from initium.plan.limits import Limits
-from initium_server.errors import InitiumError
-from tests.workers import hostile_jobs as jobs
+from initium.v1.service_pb2 import ResolveResponse
+from initium_server.workers import JobLimits, Pool, Zygote
+from initium_server.workers.child import Job
+from initium_server.workers.jobs import inventory
 from tests.sources.compare import library
+from tests.workers import hostile_jobs as jobs
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[BuildPool]:
-    with BuildPool(seconds=30, bytes=1 << 30) as pool:
+def pool() -> Iterator[Pool]:
+    with contextlib.closing(Zygote()) as zygote:
+        pool = Pool(zygote, JobLimits(30, 1 << 30))
         pool.warm()
         yield pool
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Zygote]:
+    """A zygote without libraries."""
+    with contextlib.closing(Zygote(preload=False)) as zygote:
+        yield zygote
 
 
 def alive(pid: int) -> bool:
@@ -55,14 +63,14 @@ def pids_in(path: Path) -> list[int]:
     return [int(word) for word in path.read_text().split()]
 
 
-def test_a_warm_job_starts_at_once(pool: BuildPool) -> None:
+def test_a_warm_job_starts_at_once(pool: Pool) -> None:
     started = time.monotonic()
     for payload in (b"", b"x" * (3 << 20)):
         assert pool.run(jobs.echo, payload) == payload
     assert time.monotonic() - started < 5  # 70 ms on an idle machine; other work may be running.
 
 
-def test_a_process_with_many_open_files_still_builds(pool: BuildPool) -> None:
+def test_a_process_with_many_open_files_still_builds(pool: Pool) -> None:
     """A server holds a descriptor for each connection; select() would fail beyond 1,023."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
@@ -73,35 +81,35 @@ def test_a_process_with_many_open_files_still_builds(pool: BuildPool) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_an_inventory_comes_back(pool: BuildPool) -> None:
+def test_an_inventory_comes_back(pool: Pool) -> None:
     declared = library("timm", "vit_tiny_patch16_224", depth=1).SerializeToString()
     response = ResolveResponse.FromString(pool.run(partial(inventory, Limits()), declared))
     assert response.inventory[0].name == "cls_token"
 
 
-def test_no_thread_was_started_before_forking(pool: BuildPool) -> None:
+def test_no_thread_was_started_before_forking(pool: Pool) -> None:
     assert pool.run(jobs.threads, b"").split() == [b"Threads:", b"1"] * 2
 
 
-def test_libraries_are_told_to_stay_offline(pool: BuildPool) -> None:
+def test_libraries_are_told_to_stay_offline(pool: Pool) -> None:
     assert pool.run(jobs.offline, b"") == b"11"
 
 
 @pytest.mark.parametrize("job", [jobs.connect, jobs.resolve, jobs.spawn, jobs.system, jobs.fork])
-def test_network_and_processes_are_forbidden(pool: BuildPool, job: Job) -> None:
+def test_network_and_processes_are_forbidden(pool: Pool, job: Job) -> None:
     with pytest.raises(InitiumError, match="not allowed while a model is built") as caught:
         pool.run(job, b"")
     assert caught.value.reason == "BUILD_FAILED"
 
 
 @pytest.mark.parametrize("job", [jobs.gobble, jobs.gobble_slowly, jobs.gobble_tensor])
-def test_memory_is_limited(pool: BuildPool, job: Job) -> None:
+def test_memory_is_limited(pool: Pool, job: Job) -> None:
     with pytest.raises(InitiumError, match="took more than 1073741824 bytes") as caught:
         pool.run(job, b"")
     assert caught.value.reason == "BUILD_CRASHED"
 
 
-def test_errors_come_back_whole(pool: BuildPool) -> None:
+def test_errors_come_back_whole(pool: Pool) -> None:
     with pytest.raises(InitiumError) as caught:
         pool.run(jobs.refuse, b"")
     error = caught.value
@@ -118,7 +126,7 @@ def test_errors_come_back_whole(pool: BuildPool) -> None:
         (jobs.vanish, "BUILD_CRASHED", "exit code 7"),
     ],
 )
-def test_a_failing_job_gives_its_words_and_no_traceback(pool: BuildPool, job: Job, reason: str, words: str) -> None:
+def test_a_failing_job_gives_its_words_and_no_traceback(pool: Pool, job: Job, reason: str, words: str) -> None:
     with pytest.raises(InitiumError) as caught:
         pool.run(job, b"")
     assert caught.value.reason == reason
@@ -126,52 +134,60 @@ def test_a_failing_job_gives_its_words_and_no_traceback(pool: BuildPool, job: Jo
     assert "Traceback" not in caught.value.message
 
 
-def test_time_is_limited() -> None:
-    with BuildPool(seconds=0.3) as short, pytest.raises(InitiumError, match=r"within 0\.3 s") as caught:
+def test_time_is_limited(bare: Zygote) -> None:
+    short = Pool(bare, JobLimits(seconds=0.3))
+    with pytest.raises(InitiumError, match=r"within 0\.3 s") as caught:
         short.run(jobs.spin, b"")
     assert caught.value.reason == "BUILD_TIMEOUT"
 
 
-def test_a_cancelled_job_is_killed(pool: BuildPool, tmp_path: Path) -> None:
+def test_a_cancelled_job_is_killed(pool: Pool, tmp_path: Path) -> None:
     path = tmp_path / "pid"
     with pytest.raises(CancelledError):
         pool.run(jobs.pid_then_sleep, os.fsencode(path), cancelled=path.exists)
     assert wait_for(lambda: not alive(pids_in(path)[0]))
 
 
-def test_waiting_too_long_is_busy(tmp_path: Path) -> None:
-    with BuildPool(seconds=30, workers=1, queue_seconds=0.2) as single:
-        stop, path = threading.Event(), tmp_path / "pid"
-        thread = threading.Thread(target=_until_cancelled, args=(single, path, stop))
-        thread.start()
-        pids_in(path)
-        with pytest.raises(InitiumError, match=r"busy for 0\.2 s") as caught:
-            single.run(jobs.echo, b"")
-        stop.set()
-        thread.join()
-        assert caught.value.reason == "BUSY"
-        assert single.run(jobs.echo, b"again") == b"again"
+def test_waiting_too_long_is_busy(bare: Zygote, tmp_path: Path) -> None:
+    single = Pool(bare, JobLimits(30), workers=1, queue_seconds=0.2)
+    stop, path = threading.Event(), tmp_path / "pid"
+    thread = threading.Thread(target=_until_cancelled, args=(single, path, stop))
+    thread.start()
+    pids_in(path)
+    with pytest.raises(InitiumError, match=r"busy for 0\.2 s") as caught:
+        single.run(jobs.echo, b"")
+    stop.set()
+    thread.join()
+    assert caught.value.reason == "BUSY"
+    assert single.run(jobs.echo, b"again") == b"again"
 
 
-def _until_cancelled(pool: BuildPool, path: Path, stop: threading.Event) -> None:
+def _until_cancelled(pool: Pool, path: Path, stop: threading.Event) -> None:
     with pytest.raises(CancelledError):
         pool.run(jobs.pid_then_sleep, os.fsencode(path), cancelled=stop.is_set)
 
 
-def test_a_closed_pool_is_shutting_down() -> None:
-    closing = BuildPool()
+def test_a_closed_pool_is_shutting_down(bare: Zygote) -> None:
+    closing = Pool(bare, JobLimits())
     closing.close()
     with pytest.raises(InitiumError) as caught:
         closing.run(jobs.echo, b"")
     assert caught.value.reason == "SHUTTING_DOWN"
 
 
+def test_a_zygote_that_was_killed_is_replaced(bare: Zygote) -> None:
+    pool = Pool(bare, JobLimits(30))
+    bare._process.kill()
+    bare._process.wait()
+    assert pool.run(jobs.echo, b"again") == b"again"
+
+
 PARENT = """
 import os, sys, threading, time
-from initium_server.sources import pool as pool_module
-from tests.build.hostile_jobs import pid_then_sleep
-pool_module.PRELOAD.clear()  # The libraries are of no use here.
-pool = pool_module.BuildPool()
+from initium_server.workers import JobLimits, Pool, Zygote
+from tests.workers.hostile_jobs import pid_then_sleep
+zygote = Zygote(preload=False)
+pool = Pool(zygote, JobLimits())
 path = sys.argv[1]
 threading.Thread(target=lambda: pool.run(pid_then_sleep, os.fsencode(path)), daemon=True).start()
 while not os.path.exists(path):
@@ -179,6 +195,7 @@ while not os.path.exists(path):
 time.sleep(0.1)
 if sys.argv[2] == "close":
     pool.close()
+    zygote.close()
     time.sleep(0.3)
 os._exit(0)
 """
@@ -187,5 +204,6 @@ os._exit(0)
 @pytest.mark.parametrize("ending", ["close", "die"])
 def test_no_process_outlives_its_parent(tmp_path: Path, ending: str) -> None:
     path = tmp_path / "pid"
-    subprocess.run([sys.executable, "-c", PARENT, str(path), ending], check=True, timeout=120)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", PARENT, str(path), ending], check=True, timeout=60, env=environment)
     assert wait_for(lambda: not any(map(alive, pids_in(path))))

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from initium.client.client import Client, connect
-from initium.client.local import local
+from initium.client.local_server import local
 from initium.client.retry import OnRetry
 from initium.contract.canonical import to_json
 from initium.contract.recipe import MAX_SEED, load

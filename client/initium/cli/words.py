@@ -47,7 +47,7 @@ def _single(value: Any) -> str:
         return fill(value)
     if isinstance(value, Part):
         box = ",".join(f"{start}:{stop}" for start, stop in zip(value.start, value.stop, strict=False))
-        return f"{box} {fill(value.fill)}"
+        return f"({box}) {fill(value.fill)}"
     return number(value) if isinstance(value, str) else str(value)
 
 

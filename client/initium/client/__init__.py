@@ -4,6 +4,6 @@ gRPC is loaded when a client is made, not when this is imported.
 """
 
 from initium.client.client import Client, connect
-from initium.client.local import local
+from initium.client.local_server import local
 
 __all__ = ["Client", "connect", "local"]

@@ -35,7 +35,8 @@ def plan_from_data(data: Mapping[str, Any], file: Path | None = None) -> Plan:
     except PlanError as error:
         if file is None:
             raise
-        raise PlanError(f"{file}: {error.message}", error.reason, error.violations) from None
+        text = error.message or "the plan is not valid"
+        raise PlanError(f"{file}: {text}", error.reason, error.violations) from None
 
 
 def _parse(data: Mapping[str, Any]) -> Plan:

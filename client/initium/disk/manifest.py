@@ -116,7 +116,8 @@ def _checked(proto: manifest_pb2.Manifest, file: Path) -> manifest_pb2.Manifest:
         check_files(proto.plan)
         check_digests(proto.plan)
     except PlanError as error:
-        raise ManifestError(f"{file}: {error.message}", error.reason) from None
+        text = error.message or "its plan is not valid"
+        raise ManifestError(f"{file}: {text}", error.reason, error.violations) from None
     violations = list(_unproven(proto))
     if violations:
         raise ManifestError(f"{file} proves nothing; generate the checkpoint again", violations=violations)

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
-R_co = TypeVar("R_co", covariant=True)
 
 
-class Pending(Protocol[R_co]):
-    """As `concurrent.futures.Future`."""
-
-    def result(self) -> R_co:
-        """Waits for it."""
-
-    def cancel(self) -> object:
-        """Drops it if it has not begun."""
-
-
-def in_order(started: Iterable[Pending[T]], ahead: int) -> Iterator[T]:
+def in_order(started: Iterable[Future[T]], ahead: int) -> Iterator[T]:
     """The results in order, at most `ahead` of them under way. Closing the iterator drops what was started."""
     rest = iter(started)
     pending = deque(islice(rest, ahead))

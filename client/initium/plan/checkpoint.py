@@ -24,19 +24,11 @@ from initium_law import ENGINE, Drawer, Engine, TooLargeError, prepare
 from initium_law.dtypes import Bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """A file that can be read."""
-
-    name: str
-    size: int
-
-
 class Checkpoint(Protocol):
     """Files that can be read in any order from many threads at once."""
 
     @property
-    def files(self) -> Sequence[FileInfo]:
+    def files(self) -> Sequence[plan_pb2.PlannedFile]:
         """In streaming order."""
 
     def is_cheap(self, file: int, offset: int, size: int) -> bool:
@@ -89,7 +81,7 @@ class VirtualCheckpoint:
         drawers = _drawers(plan, engine)
         small = [SmallFile(file.name, file.content) for file in plan.files if file.HasField("content")]
         files = [*layout_of(plan), *small]
-        self.files: Sequence[FileInfo] = [FileInfo(file.name, file.size) for file in files]
+        self.files: Sequence[plan_pb2.PlannedFile] = plan.files
         self._segments = [_segments(file, drawers) for file in files]
         self._begins = [[segment.begin for segment in segments] for segments in self._segments]
 
@@ -170,7 +162,7 @@ def _segments(file: WeightFile | SmallFile, drawers: Mapping[str, Drawer]) -> li
     return segments + [_Segment(item.offset, item.spec.size, drawer=drawers[item.spec.name]) for item in placed]
 
 
-def find_file(files: Sequence[FileInfo], name: str) -> int:
+def find_file(files: Sequence[plan_pb2.PlannedFile], name: str) -> int:
     """Index of the file of that name. Errors: FileNotFound."""
     names = [file.name for file in files]
     if name not in names:
@@ -179,7 +171,7 @@ def find_file(files: Sequence[FileInfo], name: str) -> int:
     return names.index(name)
 
 
-def check_range(file: FileInfo, offset: int) -> None:
+def check_range(file: plan_pb2.PlannedFile, offset: int) -> None:
     """Errors: OutOfRange when `offset` lies past the end of `file`."""
     if offset > file.size:
         text = f"offset {offset} lies past the end of {file.name}, which has {file.size} bytes"

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
 from initium.v1 import plan_pb2
-from initium_law import KINDS, Fill, Part
+from initium_law.grammar import KINDS, Fill, Part
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 

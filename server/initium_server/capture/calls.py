@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from initium_law import Dirac, Fill, TruncNormal
+from initium_law.grammar import Dirac, Fill, TruncNormal
 from initium_server.capture.recording import Recorder
 
 FillOf = Callable[..., Fill]

@@ -2,14 +2,14 @@
 
 The value at a place of a storage is found backwards: the last write that covers the place is the base, later writes
 inside it are boxes, and everything before is dropped. Each operator that means something for constants or distributions
-is one small function in `initium_server.capture.operators`; whatever is not there is `Opaque`, never guessed.
+is one small function in `operators`; whatever is not there is `Opaque`, never guessed.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from initium_law import Dirac, Eye, Normal, TruncNormal, Uniform
+from initium_law.grammar import Dirac, Eye, Normal, TruncNormal, Uniform
 from initium_server.capture.boxes import Box, box_in, whole
 from initium_server.capture.operators import OPERATORS
 from initium_server.capture.recording import Event, Place, Ref

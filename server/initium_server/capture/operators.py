@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from initium_law import Eye, Normal, TruncNormal, Uniform
+from initium_law.grammar import Eye, Normal, TruncNormal, Uniform
 from initium_server.capture.boxes import Box
 from initium_server.capture.recording import Ref
 from initium_server.capture.steps import Step

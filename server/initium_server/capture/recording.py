@@ -27,7 +27,7 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
 
-from initium_law import Fill
+from initium_law.grammar import Fill
 
 _UNKNOWABLE = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
@@ -136,7 +136,7 @@ def _is_tensor(leaf: object) -> bool:
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch annotates no subclass hook
-    """Records every write while it is active. Enter it inside `fake` (see `initium_server.capture.capture`)."""
+    """Records every write while it is active. Enter it inside `fake` (see `initium_server.capture.fills`)."""
 
     def __init__(self, fake: FakeTensorMode) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch annotates no constructor here

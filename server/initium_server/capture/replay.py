@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from initium_law import Dirac, Eye
+from initium_law.grammar import Dirac, Eye
 from initium_server.capture.recording import CaptureError, Cell, Event, Place, Ref, written_arguments
 
 REPLAY_BYTES = 512 << 20

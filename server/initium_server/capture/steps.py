@@ -1,4 +1,4 @@
-"""One recorded operator, as the handlers in `initium_server.capture.operators` see it."""
+"""One recorded operator, as the handlers in `operators` see it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from initium_law import Normal, TruncNormal, Uniform
+from initium_law.grammar import Normal, TruncNormal, Uniform
 from initium_server.capture.recording import Event, Ref
 from initium_server.capture.symbols import Boxes, Const, Draw, Leaf, Opaque, Origin, Symbol, leafwise, opaque
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from initium_law import Dirac, Eye, Normal, TruncNormal, Uniform
+from initium_law.grammar import Dirac, Eye, Normal, TruncNormal, Uniform
 from initium_server.capture.boxes import Box, whole
 
 Number = float | int | bool | complex

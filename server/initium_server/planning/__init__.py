@@ -6,6 +6,6 @@ how the optimizer sees them, and `resolve` puts them together.
 
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.plan import with_seed
-from initium_server.planning.resolve import check_recipe, resolve
+from initium_server.planning.resolution import check_recipe, resolve
 
 __all__ = ["Inventory", "check_recipe", "resolve", "with_seed"]

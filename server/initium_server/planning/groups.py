@@ -42,16 +42,6 @@ class Grouping:
     """Names of the tensors that the policy freezes."""
 
 
-class OptionChecker(Protocol):
-    """What knows the options of optimizers: `initium_server.pytorch.optimizers` knows those of torch.optim."""
-
-    def check_names(self, optimizer: str, written: Sequence[tuple[Mapping[str, object], str]]) -> None:
-        """Errors: RecipeError at the path of each set of options that has a wrong name or type."""
-
-    def check_options(self, optimizer: str, groups: Sequence[Mapping[str, object]], paths: Sequence[str]) -> None:
-        """Errors: RecipeError at the path of each group whose options, taken together, are refused."""
-
-
 @dataclass(slots=True)
 class _Entry:
     """A compiled rule, adjustment or freeze, and whether it did anything."""
@@ -69,6 +59,18 @@ class _Entry:
         return hit
 
 
+class OptionChecker(Protocol):
+    """What knows the options of optimizers: `initium_server.pytorch.optimizers` knows those of torch.optim."""
+
+    def check_options(
+        self,
+        optimizer: str,
+        written: Iterable[tuple[Mapping[str, object], str]],
+        groups: Iterable[tuple[Mapping[str, object], str]],
+    ) -> None:
+        """Errors: RecipeError for options that are wrong as written, or refused as those of a group."""
+
+
 def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy, optimizers: OptionChecker) -> Grouping:
     """The final groups of `policy`, with checked options, and what it freezes.
 
@@ -81,35 +83,25 @@ def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy, optimize
     defaults = options_of(policy.defaults)
     trainable = [tensor for tensor in inventory.tensors if tensor.trainable and not _frozen(tensor, freeze)]
     frozen = frozenset(t.name for t in inventory.tensors if t.trainable) - {t.name for t in trainable}
-    collected: dict[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
+    names = [rule.message.name for rule in rules]
+    classes: dict[tuple[int, str, str], tuple[Options, str, list[InventoryTensor]]] = {}
     for tensor in trainable:
-        place, name, options, source = _decide(tensor, rules, defaults, policy)
+        name, options, source = _decide(tensor, rules, defaults, policy)
         options = _adjusted(tensor, options, adjust)
-        key = (place, name, repr(sorted(options.items())))
-        collected.setdefault(key, (name, options, [], source))[2].append(tensor)
+        first_use = names.index(name) if name in names else len(names)
+        key = first_use, name, repr(sorted(options.items()))
+        classes.setdefault(key, (options, source, []))[2].append(tensor)
     _raise(_tally([*rules, *adjust, *freeze], inventory))
-    groups = _merged(collected)
-    _check_options(policy, groups, optimizers)
+    ordered = sorted(classes.items(), key=lambda item: item[0][0])
+    groups = [Group(name, options, tuple(tensors), source) for (_, name, _), (options, source, tensors) in ordered]
+    written = [(policy.defaults, "groups.defaults")]
+    written += [(rule.message.options, f"{rule.path}.options") for rule in rules]
+    optimizers.check_options(
+        policy.optimizer,
+        [(options_of(struct), path) for struct, path in written],
+        [(group.options, group.source) for group in groups],
+    )
     return Grouping(groups, frozen)
-
-
-def _check_options(policy: groups_pb2.GroupPolicy, groups: Sequence[Group], optimizers: OptionChecker) -> None:
-    """As the recipe has them first, since there each has a path of its own."""
-    written = [(options_of(policy.defaults), "groups.defaults")]
-    written += [(options_of(rule.options), f"groups.rules[{i}].options") for i, rule in enumerate(policy.rules)]
-    optimizers.check_names(policy.optimizer, written)
-    optimizers.check_options(policy.optimizer, [g.options for g in groups], [g.source for g in groups])
-
-
-def _merged(
-    collected: Mapping[tuple[int, str, str], tuple[str, Options, list[InventoryTensor], str]],
-) -> list[Group]:
-    """One group for each (name, options), in the order of the rules that first used it."""
-    classes: dict[tuple[str, str], tuple[str, Options, list[InventoryTensor], str]] = {}
-    for (_, name, text), (_, options, tensors, source) in sorted(collected.items(), key=lambda item: item[0][0]):
-        entry = classes.setdefault((name, text), (name, options, [], source))
-        entry[2].extend(tensors)
-    return [Group(name, options, tuple(tensors), source) for name, options, tensors, source in classes.values()]
 
 
 def _compile(messages: Iterable[Any], path: str) -> list[_Entry]:
@@ -148,15 +140,14 @@ def _frozen(tensor: InventoryTensor, freeze: Sequence[_Entry]) -> bool:
 
 def _decide(
     tensor: InventoryTensor, rules: Sequence[_Entry], defaults: Options, policy: groups_pb2.GroupPolicy
-) -> tuple[int, str, Options, str]:
-    hits = [(i, rule) for i, rule in enumerate(rules) if rule.hits(tensor)]
+) -> tuple[str, Options, str]:
+    """Name and options of the tensor's group, and the path of what decides."""
+    hits = [rule for rule in rules if rule.hits(tensor)]
     if not hits:
-        return len(rules), policy.default_group or "default", dict(defaults), "groups.defaults"
-    rule = hits[0][1]
+        return policy.default_group or "default", dict(defaults), "groups.defaults"
+    rule = hits[0]
     rule.decided += 1
-    options = defaults | options_of(rule.message.options)
-    first_use = next(i for i, other in enumerate(rules) if other.message.name == rule.message.name)
-    return first_use, rule.message.name, _scaled(options, rule, tensor), rule.path
+    return rule.message.name, _scaled(defaults | options_of(rule.message.options), rule, tensor), rule.path
 
 
 def _adjusted(tensor: InventoryTensor, options: Options, adjust: Sequence[_Entry]) -> Options:

@@ -188,27 +188,30 @@ def corrected_trunc_normal(args: Any, tensor: InventoryTensor) -> Resolution:
 
 @initializer
 def xavier_uniform(args: Any, tensor: InventoryTensor) -> Resolution:
-    std, numbers = _xavier(args, tensor)
-    bound = math.sqrt(3.0) * std
-    return Resolution(fills.Uniform(-bound, bound), numbers | {"bound": hex_float(bound)})
+    return _uniform(*_xavier(args, tensor))
 
 
 @initializer
 def xavier_normal(args: Any, tensor: InventoryTensor) -> Resolution:
-    std, numbers = _xavier(args, tensor)
-    return Resolution(fills.Normal(0.0, std), numbers | {"std": hex_float(std)})
+    return _normal(*_xavier(args, tensor))
 
 
 @initializer
 def kaiming_uniform(args: Any, tensor: InventoryTensor) -> Resolution:
-    std, numbers = _kaiming(args, tensor)
-    bound = math.sqrt(3.0) * std
-    return Resolution(fills.Uniform(-bound, bound), numbers | {"bound": hex_float(bound)})
+    return _uniform(*_kaiming(args, tensor))
 
 
 @initializer
 def kaiming_normal(args: Any, tensor: InventoryTensor) -> Resolution:
-    std, numbers = _kaiming(args, tensor)
+    return _normal(*_kaiming(args, tensor))
+
+
+def _uniform(std: float, numbers: dict[str, str]) -> Resolution:
+    bound = math.sqrt(3.0) * std
+    return Resolution(fills.Uniform(-bound, bound), numbers | {"bound": hex_float(bound)})
+
+
+def _normal(std: float, numbers: dict[str, str]) -> Resolution:
     return Resolution(fills.Normal(0.0, std), numbers | {"std": hex_float(std)})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from initium_law import Fill
+from initium_law.grammar import Fill
 
 ROLES = (
     *("parameter", "buffer", "weight", "bias"),

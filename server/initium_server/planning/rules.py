@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
-from initium_law import MAX_ELEMENTS, Engine, Fill, prepare
+from initium_law import MAX_ELEMENTS, Engine, prepare
 from initium_law.dtypes import FLOATS
+from initium_law.grammar import Fill
 from initium_server.planning import casts
 from initium_server.planning.initializers import INITIALIZERS, Resolution
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner

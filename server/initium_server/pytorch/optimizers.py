@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 import torch
 
 from initium.errors import RecipeError, Violation, invalid
-from initium_server.capture.capture import quiet
+from initium_server.capture.fills import quiet
 from initium_server.sources.arguments import Parameter, fit, suggestion
 
 FIELD = "groups.optimizer"
@@ -22,46 +22,30 @@ def names() -> list[str]:
     return [name for name, value in vars(torch.optim).items() if _is_optimizer(value)]
 
 
-def signature(optimizer: str) -> dict[str, object]:
-    """Option names of an optimizer class and their defaults.
+def check_options(
+    optimizer: str,
+    written: Iterable[tuple[Mapping[str, object], str]],
+    groups: Iterable[tuple[Mapping[str, object], str]],
+) -> None:
+    """Checks the options of an optimizer class, each set with its path in the recipe.
 
-    Errors: RecipeError at `groups.optimizer` for an unknown class.
+    `written`: as the recipe has them, for names and types. `groups`: those of each group, together, by torch's own
+    verdict. Errors: RecipeError with every violation found: at `PATH.NAME`, or at `PATH` for a whole group.
     """
-    return {name: parameter.default for name, parameter in _parameters(optimizer).items()}
+    parameters = _parameters(optimizer)
+    _raise(found for options, path in written for found in _wrong(optimizer, parameters, options, path))
+    _raise(found for options, path in groups for found in _refused(optimizer, options, path))
 
 
 def fit_options(optimizer: str, options: Mapping[str, object]) -> dict[str, object]:
     """The options in the types that the class wants: integral numbers are int unless it wants floats, lists tuples."""
     parameters = _parameters(optimizer)
-    return {name: _fit(value, parameters.get(name, Parameter())) for name, value in options.items()}
+    return {name: _fit(value, parameters[name]) for name, value in options.items()}
 
 
-def check_names(optimizer: str, written: Sequence[tuple[Mapping[str, object], str]]) -> None:
-    """Checks names and types of options as the recipe has them, each with its path.
-
-    Errors: RecipeError with a violation at `path.NAME` for each that is wrong.
-    """
-    parameters = _parameters(optimizer)
-    found = [v for options, path in written for v in _check_names_and_types(optimizer, parameters, options, path)]
-    if found:
+def _raise(violations: Iterable[Violation]) -> None:
+    if found := list(violations):
         raise RecipeError(violations=found)
-
-
-def check_options(optimizer: str, groups: Sequence[Mapping[str, object]], paths: Sequence[str] | None = None) -> None:
-    """Checks every group's options: names against the class's constructor, values by constructing it.
-
-    `paths[i]` is the request's path of group i's options, e.g. `groups.rules[2].options`; violations name
-    `paths[i].NAME`. Errors: RecipeError with every violation found.
-    """
-    places = paths if paths is not None else [f"groups[{index}]" for index in range(len(groups))]
-    parameters = _parameters(optimizer)
-    violations = [
-        found
-        for options, path in zip(groups, places, strict=True)
-        for found in _check(optimizer, parameters, options, path)
-    ]
-    if violations:
-        raise RecipeError(violations=violations)
 
 
 def _is_optimizer(value: object) -> bool:
@@ -78,21 +62,17 @@ def _parameters(optimizer: str) -> dict[str, Parameter]:
     return {name: Parameter(p.annotation, p.default) for name, p in found.items() if name not in _NOT_OPTIONS}
 
 
-def _check(
-    optimizer: str, parameters: Mapping[str, Parameter], options: Mapping[str, object], path: str
-) -> Iterator[Violation]:
-    wrong = list(_check_names_and_types(optimizer, parameters, options, path))
-    yield from wrong
-    if wrong:
-        return
+def _refused(optimizer: str, options: Mapping[str, object], path: str) -> Iterator[Violation]:
+    """What torch says of the options; the tensor is two-dimensional, because Muon takes nothing else."""
     try:
         with quiet():
-            getattr(torch.optim, optimizer)([_dummy()], **fit_options(optimizer, options))
+            tensor = torch.nn.Parameter(torch.zeros(2, 2))
+            getattr(torch.optim, optimizer)([tensor], **fit_options(optimizer, options))
     except Exception as error:  # Whatever torch raises is its verdict on the values.
         yield Violation(path, f"{optimizer} refuses the options {dict(options)}: {error}")
 
 
-def _check_names_and_types(
+def _wrong(
     optimizer: str, parameters: Mapping[str, Parameter], options: Mapping[str, object], path: str
 ) -> Iterator[Violation]:
     for name, value in options.items():
@@ -119,8 +99,3 @@ def _type_error(value: object, default: object) -> str:
         listed = isinstance(value, list | tuple) and len(value) == len(default)
         return "" if listed else f"a list of {len(default)}, as in {list(default)}"
     return ""
-
-
-def _dummy() -> torch.nn.Parameter:
-    """Two-dimensional, because Muon takes nothing else."""
-    return torch.nn.Parameter(torch.zeros(2, 2))

@@ -74,17 +74,14 @@ class Plans:
         """The tensors of the recipe's architecture, before any rule."""
         data = recipe.architecture.SerializeToString()
         return service_pb2.ResolveResponse.FromString(
-            self._pool.run(partial(jobs.inventory, self._limits), data, cancelled, jobs.load_for_architecture)
+            self._pool.run(partial(jobs.inventory, self._limits), data, cancelled)
         )
 
     def optimizers(self, cancelled: Cancelled) -> list[str]:
         """The torch.optim classes that group policies may name. Asked once: they do not change."""
         if not self._optimizers:
-            self._optimizers = self._ask_optimizers(cancelled)
+            self._optimizers = self._pool.run(jobs.optimizers, b"", cancelled).decode().split()
         return self._optimizers
-
-    def _ask_optimizers(self, cancelled: Cancelled) -> list[str]:
-        return self._pool.run(jobs.optimizers, b"", cancelled, jobs.load_for_optimizers).decode().split()
 
     def _by_digest(self, digest: str) -> Held:
         with self._lock:
@@ -105,7 +102,7 @@ class Plans:
         if known and recipe.HasField("seed"):
             return self._hold(with_seed(known.plan, recipe.seed))
         job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
-        answer = self._pool.run(job, recipe.SerializeToString(), cancelled, jobs.load_for_recipe)
+        answer = self._pool.run(job, recipe.SerializeToString(), cancelled)
         held = self._hold(plan_pb2.Plan.FromString(answer))
         with self._lock:
             self._recipes[key] = held.plan.plan_digest
@@ -134,5 +131,5 @@ class Plans:
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
         job = partial(jobs.run_torch, self._limits, directory, self._device, self._engine.threads)
-        self._torch_pool.run(job, plan.SerializeToString(), cancelled, jobs.load_for_torch)
+        self._torch_pool.run(job, plan.SerializeToString(), cancelled)
         return StoredCheckpoint(plan, Path(directory))

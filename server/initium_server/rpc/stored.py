@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from initium.errors import ServerError
-from initium.plan.checkpoint import FileInfo
 from initium.v1 import plan_pb2
 from initium_law.dtypes import Bytes
 
@@ -15,7 +14,7 @@ class StoredCheckpoint:
     """The files of a plan, weights from a directory and small files from the plan itself."""
 
     def __init__(self, plan: plan_pb2.Plan, directory: Path) -> None:
-        self.files = [FileInfo(file.name, file.size) for file in plan.files]
+        self.files = plan.files
         self._paths = [directory / file.name for file in plan.files]
         for file, path in zip(plan.files, self._paths, strict=True):
             if file.HasField("content"):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -27,16 +25,6 @@ class Framed(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Later:
-    """A leaf that is made when it is asked for."""
-
-    result: Callable[[], Framed]
-
-    def cancel(self) -> None:
-        """Nothing runs yet."""
-
-
 class Streamer:
     """Draws leaves with `threads` threads that all streams of a server share.
 
@@ -52,11 +40,13 @@ class Streamer:
         """The pieces in order. Closing the iterator drops what was drawn ahead."""
         return in_order((self._start(checkpoint, span, framer) for span in pieces), self._ahead)
 
-    def _start(self, checkpoint: Checkpoint, span: Span, framer: Framer) -> Future[Framed] | _Later:
-        """Has the pool make a leaf; a cheap one is left to the streaming thread, since handing it over costs more."""
-        if checkpoint.is_cheap(*span):
-            return _Later(partial(self._make, checkpoint, span, framer))
-        return self._pool.submit(self._make, checkpoint, span, framer)
+    def _start(self, checkpoint: Checkpoint, span: Span, framer: Framer) -> Future[Framed]:
+        """Has the pool make a leaf; a cheap one is made at once, since handing it over costs more."""
+        if not checkpoint.is_cheap(*span):
+            return self._pool.submit(self._make, checkpoint, span, framer)
+        made: Future[Framed] = Future()
+        made.set_result(self._make(checkpoint, span, framer))
+        return made
 
     def _make(self, checkpoint: Checkpoint, span: Span, framer: Framer) -> Framed:
         frame = framer(*span)

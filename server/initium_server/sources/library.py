@@ -103,10 +103,8 @@ def _adapter(source: str) -> ModuleType:
 
 def _installs(library: str) -> str:
     """What brings a library along: the extra of this package that requires it, else the library itself."""
-    for requirement in requires("initium") or ():
-        if found := re.match(rf"{re.escape(library)}\b.*extra == .(\w+)", requirement):
-            return f"initium[{found[1]}]"
-    return library
+    found = re.findall(rf"^{re.escape(library)}\b.*extra == .(\w+)", "\n".join(requires("initium") or ()), re.MULTILINE)
+    return f"initium[{found[-1]}]" if found else library  # `all` comes first
 
 
 def _explained(error: Exception, library: architecture_pb2.LibraryModel, prepared: Prepared) -> InitiumError:

@@ -22,23 +22,18 @@ from typing import Any
 from initium.errors import REASONS, InitiumError, Violation
 from initium_server.workers.sandbox import die_with_parent, fence
 
-Job = Callable[[bytes], bytes]
-Load = Callable[[bytes], None]
+Work = Callable[[], bytes]
+Job = Callable[[bytes], Work]
+"""Imports what it needs for its argument, and returns what is to be done once the fence is up."""
 
 LENGTH = struct.Struct("<Q")
 _GRACE = 5  # Seconds of CPU beyond the wall limit, should nobody be able to kill.
-
-
-def load_nothing(argument: bytes) -> None:
-    """For jobs that import all they need when they are found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """A job, and the bounds of the process that runs it."""
 
-    load: Load
-    """Imports what the job needs, before the fence is up."""
     job: Job
     argument: bytes
     seconds: float
@@ -61,11 +56,11 @@ def run(connection: socket.socket, parent: int) -> None:
 
 def _frame(task: Task) -> bytes:
     try:
-        task.load(task.argument)
+        work = task.job(task.argument)  # Imports may start processes, which the fence forbids.
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
         fence(task.extra_bytes)
-        return b"R" + task.job(task.argument)
+        return b"R" + work()
     except BaseException as error:  # SystemExit too: a job must not look as if it had crashed.
         if isinstance(error, InitiumError) and error.reason in REASONS:
             return b"E" + json.dumps(encode_error(error)).encode()

@@ -13,6 +13,7 @@ from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_server import planning
 from initium_server.planning.inventory import InventoryTensor
 from initium_server.sources import build_inventory, load
+from initium_server.workers.child import Work
 
 
 def _pytorch(name: str) -> Any:
@@ -20,47 +21,34 @@ def _pytorch(name: str) -> Any:
     return importlib.import_module(f"initium_server.pytorch.{name}")
 
 
-def load_for_recipe(recipe: bytes) -> None:
-    """Imports what `resolve` needs for a serialized Recipe."""
-    message = recipe_pb2.Recipe.FromString(recipe)
-    load(message.architecture)
-    if message.HasField("groups"):
-        _pytorch("optimizers")
-    if message.generator == TORCH:
-        _pytorch("generator")
-
-
-def load_for_architecture(architecture: bytes) -> None:
-    """Imports what `inventory` needs for a serialized Architecture."""
-    load(architecture_pb2.Architecture.FromString(architecture))
-
-
-def load_for_torch(plan: bytes) -> None:
-    """Imports what `run_torch` needs for a serialized Plan."""
-    load_for_recipe(plan_pb2.Plan.FromString(plan).recipe.SerializeToString())
-
-
-def load_for_optimizers(argument: bytes) -> None:
-    """Imports what `optimizers` needs."""
-    _pytorch("optimizers")
-
-
-def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> bytes:
+def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
     """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe."""
     message = recipe_pb2.Recipe.FromString(recipe)
     rules = planning.check_recipe(message)
-    inventory = build_inventory(message.architecture)
+    load(message.architecture)
     optimizers = _pytorch("optimizers") if message.HasField("groups") else None
-    environment = _pytorch("generator").fingerprint(device, threads) if message.generator == TORCH else {}
-    plan = planning.resolve(message, rules, inventory, optimizers, environment, limits)
-    return plan.SerializeToString(deterministic=True)
+    generator = _pytorch("generator") if message.generator == TORCH else None
+
+    def work() -> bytes:
+        inventory = build_inventory(message.architecture)
+        environment = generator.fingerprint(device, threads) if generator else {}
+        plan = planning.resolve(message, rules, inventory, optimizers, environment, limits)
+        return plan.SerializeToString(deterministic=True)
+
+    return work
 
 
-def inventory(limits: Limits, architecture: bytes) -> bytes:
+def inventory(limits: Limits, architecture: bytes) -> Work:
     """Serialized Architecture to a serialized ResolveResponse with its tensors."""
-    tensors = build_inventory(architecture_pb2.Architecture.FromString(architecture)).tensors
-    check_size("architecture", ((tensor.name, tensor.shape) for tensor in tensors), 0, limits)
-    return service_pb2.ResolveResponse(inventory=map(_inventory_message, tensors)).SerializeToString()
+    message = architecture_pb2.Architecture.FromString(architecture)
+    load(message)
+
+    def work() -> bytes:
+        tensors = build_inventory(message).tensors
+        check_size("architecture", ((tensor.name, tensor.shape) for tensor in tensors), 0, limits)
+        return service_pb2.ResolveResponse(inventory=map(_inventory_message, tensors)).SerializeToString()
+
+    return work
 
 
 def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
@@ -83,16 +71,21 @@ def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
     return message
 
 
-def optimizers(argument: bytes) -> bytes:
+def optimizers(argument: bytes) -> Work:
     """Names of the torch.optim classes, separated by spaces."""
-    return " ".join(sorted(_pytorch("optimizers").names())).encode()
+    names = _pytorch("optimizers").names
+    return lambda: " ".join(sorted(names())).encode()
 
 
-def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> bytes:
+def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> Work:
     """Runs a plan of generator `torch` and writes its weight files into `directory`. Returns nothing."""
-    generator = _pytorch("generator")
-    message = plan_pb2.Plan.FromString(plan)
-    own = plan_pb2.Plan.FromString(resolve(limits, device, threads, message.recipe.SerializeToString()))
-    generator.check_resolved_here(message, own)
-    generator.write_checkpoint(own, Path(directory), device, threads)
-    return b""
+    message, generator = plan_pb2.Plan.FromString(plan), _pytorch("generator")
+    resolved = resolve(limits, device, threads, message.recipe.SerializeToString())
+
+    def work() -> bytes:
+        own = plan_pb2.Plan.FromString(resolved())
+        generator.check_resolved_here(message, own)
+        generator.write_checkpoint(own, Path(directory), device, threads)
+        return b""
+
+    return work

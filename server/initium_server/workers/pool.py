@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initium.errors import Busy, InitiumError, LimitExceeded, RecipeError, Unavailable
-from initium_server.workers.child import LENGTH, Job, Load, Task, decode_error, load_nothing
+from initium_server.workers.child import LENGTH, Job, Task, Work, decode_error
 from initium_server.workers.zygote import ENDING, MARK, Zygote
 
 POLL_SECONDS = 0.05
@@ -51,22 +51,19 @@ class Pool:
 
     def warm(self) -> None:
         """Waits until the zygote has loaded the libraries (seconds); later jobs start at once."""
-        self.run(bytes, b"")
+        self.run(_nothing, b"")
 
-    def run(
-        self, job: Job, argument: bytes, cancelled: Callable[[], bool] = lambda: False, load: Load = load_nothing
-    ) -> bytes:
+    def run(self, job: Job, argument: bytes, cancelled: Callable[[], bool] = lambda: False) -> bytes:
         """The job's result.
 
-        `job` and `load` are top-level functions of importable modules. `load` gets the same argument and imports what
-        the job needs: imports may start processes, which the sandbox forbids. `cancelled` is asked every 50 ms; once
-        it is true the job is killed. Errors: the InitiumError that the job raised, or BUILD_FAILED (any other
+        `job` is a top-level function of an importable module, or a `partial` of one. `cancelled` is asked every 50 ms;
+        once it is true the job is killed. Errors: the InitiumError that the job raised, or BUILD_FAILED (any other
         exception, in its words), BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN;
         and CancelledError.
         """
         self._take_slot(cancelled)
         try:
-            task = Task(load, job, argument, self._limits.seconds, self._limits.bytes)
+            task = Task(job, argument, self._limits.seconds, self._limits.bytes)
             with self._zygote.fork() as connection:
                 try:
                     received = self._exchange(connection, memoryview(task.encode()), cancelled)
@@ -134,6 +131,10 @@ class Pool:
             return LimitExceeded(text, "BUILD_CRASHED")
         _log.error("a build job failed: %s\n%s", data["words"], data["trace"])
         return RecipeError(data["words"], "BUILD_FAILED")
+
+
+def _nothing(argument: bytes) -> Work:
+    return bytes
 
 
 def _frame(received: bytearray) -> bytes | None:

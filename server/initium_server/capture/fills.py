@@ -19,7 +19,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from initium.plan.limits import LITERAL_BYTES
-from initium_law import Constant, Copy, Fill, Literal, Part, Parts
+from initium_law.grammar import Constant, Copy, Fill, Literal, Part, Parts
 from initium_server.capture.calls import fake_copies, whole_calls
 from initium_server.capture.evaluator import Evaluator
 from initium_server.capture.recording import CaptureError, Recorder, Ref

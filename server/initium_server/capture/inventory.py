@@ -9,7 +9,7 @@ from torch import nn
 
 from initium.errors import Unsupported
 from initium_law.dtypes import DTYPES
-from initium_server.capture.capture import Capture
+from initium_server.capture.fills import Capture
 from initium_server.capture.roles import roles_of
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 
