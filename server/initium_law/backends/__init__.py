@@ -59,18 +59,18 @@ def _triton(devices: Sequence[str]) -> Backend:
 
 
 def _on_lanes(devices: Sequence[str], module: str) -> Backend:
-    from initium_law.backends.lanes import Lane, Lanes, first_line
-
+    lanes = importlib.import_module("initium_law.backends.lanes")  # It imports torch.
     fill = importlib.import_module(f"initium_law.backends.{module}").fill
     try:
         for device in devices:
             # Not through Lanes, which would fall back to what this compares with.
-            check(Lane(device, fill, piece=1 << 16).draw, device)
-        return Lanes(devices, fill).draw
+            check(lanes.Lane(device, fill, piece=1 << 16).draw, device)
+        draw: Backend = lanes.Lanes(devices, fill).draw
+        return draw
     except OSError:
         raise
     except Exception as error:
-        text = f"{type(error).__name__}: {first_line(error)}"
+        text = f"{type(error).__name__}: {lanes.first_line(error)}"
         raise OSError(f"{', '.join(devices)} cannot draw with {module} here ({text}); use --device cpu") from error
 
 

@@ -22,8 +22,7 @@ def choose_device(wanted: str) -> str:
         return ",".join(name.strip() for name in wanted.split(",") if name.strip())
     if not any(Path(driver).exists() for driver in _GPU_DRIVERS):
         return "cpu"
-    import torch
-
+    torch = imported("torch", "a GPU")
     return ",".join(f"cuda:{k}" for k in range(torch.cuda.device_count())) or "cpu"
 
 

@@ -7,14 +7,11 @@ there is code to run. Nothing imports torch before a kind needs it. Call it in a
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from initium.errors import Unsupported, invalid
 from initium.v1 import architecture_pb2
 from initium_server.planning.inventory import Inventory
-
-if TYPE_CHECKING:
-    from torch import nn
 
 KINDS = [field.name for field in architecture_pb2.Architecture.DESCRIPTOR.oneofs_by_name["kind"].fields]
 
@@ -30,8 +27,8 @@ def build_inventory(architecture: architecture_pb2.Architecture) -> Inventory:
     return inventory
 
 
-def build_model(architecture: architecture_pb2.Architecture) -> nn.Module:
-    """The real model, allocated in float32 on the CPU and initialized from torch's current seed.
+def build_model(architecture: architecture_pb2.Architecture) -> Any:
+    """The real model, a torch.nn.Module, allocated in float32 on the CPU and initialized from torch's current seed.
 
     Errors: as `build_inventory`, and Unsupported for bare tensors, which have no constructor.
     """
@@ -39,8 +36,7 @@ def build_model(architecture: architecture_pb2.Architecture) -> nn.Module:
     if not hasattr(module, "model"):
         kind = architecture.WhichOneof("kind")
         raise Unsupported(f"architecture.{kind} has no PyTorch constructor; use the generator stream-v1")
-    model: nn.Module = module.model(declared)
-    return model
+    return module.model(declared)
 
 
 def load(architecture: architecture_pb2.Architecture) -> None:
