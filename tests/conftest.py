@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import initium
 
 # A test run in the background is started with SIGINT ignored, which its children would inherit: Ctrl-C tests need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# For `make mutants`: the same examples whenever a mutant is tried, and few of them.
+settings.register_profile("mutants", derandomize=True, max_examples=25, deadline=None, database=None)
 
 EXAMPLES = Path(__file__).parent.parent / "client" / "examples"
 

@@ -34,7 +34,8 @@ from initium_server.sources.library import Prepared
 
 
 def prepare(library):
-    return Prepared(lambda: nn.Linear(3, int(library.args.fields["out"].number_value)), {"toys": "1"}, target(nn.Linear))
+    out = int(library.args.fields["out"].number_value)
+    return Prepared(lambda: nn.Linear(3, out), {"toys": "1"}, target(nn.Linear))
 """
 
 RECIPE = """
@@ -102,6 +103,11 @@ def edit(file: Path, before: str, after: str) -> None:
     file.write_text(text.replace(before, after))
 
 
+def add(file: Path, line: str, after: str) -> None:
+    """A line behind another one."""
+    edit(file, f"{after}\n", f"{after}\n{line}\n")
+
+
 def generate(house: Path) -> None:
     """`make generate` in the copy."""
     protos = [str(path.relative_to(house / "proto")) for path in (house / "proto").glob("initium/v1/*.proto")]
@@ -118,7 +124,7 @@ def run(house: Path, code: str) -> None:
 def test_an_initializer_and_a_source(house: Path) -> None:
     """An initializer: its message, its function. A source: a file and its entry point, in a package of one's own."""
     proto = house / "proto" / "initium" / "v1" / "init.proto"
-    edit(proto, "    Orthogonal orthogonal = 23;\n", "    Orthogonal orthogonal = 23;\n    Toy toy = 99;\n")
+    add(proto, "    Toy toy = 99;", after="    Orthogonal orthogonal = 23;")
     proto.write_text(proto.read_text() + "\nmessage Toy {\n  optional double value = 1;\n}\n")
     generate(house)
     (house / "toys").mkdir()
@@ -138,7 +144,7 @@ def test_a_kind_of_fill(house: Path) -> None:
         "@dataclass(frozen=True, slots=True)\nclass Alternating:\n    first: float\n    second: Fill\n\n\nPOINTWISE = {"
     )
     edit(law / "grammar.py", "POINTWISE = {", kind)
-    edit(law / "grammar.py", "    | Parts\n)", "    | Parts\n    | Alternating\n)")
+    add(law / "grammar.py", "    | Alternating", after="    | Parts")
     maker = (
         "def _alternating(fill, place):\n"
         "    first, second = constant(fill.first, place.dtype), _writer(fill.second, place)\n\n"
