@@ -18,6 +18,13 @@ PRELOADED = ("numpy", "numba", "torch", "hypothesis", "pytest", "google.protobuf
 """Libraries that take long to import, none of them this project's or gRPC, which must not be forked."""
 
 
+OPTIONS = (
+    *("-x", "-q", "--timeout=60", "--hypothesis-profile=mutants"),
+    *("-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
+"""Of pytest; it would else complain that Hypothesis is loaded before it."""
+
+
 class _Planted(MetaPathFinder, Loader):
     """Has one module run other code."""
 
@@ -67,9 +74,6 @@ def _run(name: str, file: Path, code: CodeType | None, tests: Sequence[str]) -> 
             sys.meta_path.insert(0, _Planted(name, file, code))
         import pytest
 
-        status = pytest.main(
-            ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", "--timeout=60", *tests]
-        )
-        os._exit(int(status))
+        os._exit(int(pytest.main([*OPTIONS, *tests])))
     finally:
         os._exit(1)

@@ -12,9 +12,8 @@ from initium.plan.layout import RESERVED_NAMES, file_key, specs_of, write_layout
 from initium.plan.limits import Limits, check_size
 from initium.v1 import plan_pb2
 from initium_law import LAW
+from initium_law.draw import MAX_AXES
 from initium_law.dtypes import ITEM_SIZE
-
-MAX_DIMENSIONS = 64
 
 
 def check_plan(plan: plan_pb2.Plan, limits: Limits) -> None:
@@ -45,8 +44,8 @@ def _check_tensors(plan: plan_pb2.Plan) -> None:
         seen.add(tensor.name)
         if tensor.dtype not in ITEM_SIZE:
             found.append(Violation(f"{path}.dtype", f"unknown dtype {tensor.dtype!r}"))
-        if len(tensor.shape) > MAX_DIMENSIONS:
-            found.append(Violation(f"{path}.shape", f"{len(tensor.shape)} dimensions; at most {MAX_DIMENSIONS}"))
+        if len(tensor.shape) > MAX_AXES:
+            found.append(Violation(f"{path}.shape", f"{len(tensor.shape)} dimensions; at most {MAX_AXES}"))
         if plan.generator == LAW and not tensor.HasField("fill"):
             found.append(Violation(f"{path}.fill", "required"))
     if found:

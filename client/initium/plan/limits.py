@@ -30,14 +30,11 @@ def check_size(field: str, shapes: Iterable[tuple[str, Sequence[int]]], literal_
         elements = math.prod(shape)
         total, count = total + elements, count + 1
         largest = max(largest, (name, elements), key=lambda item: item[1])
-    if total > limits.elements:
-        text = (
-            f"has {total:,} elements ({largest[0]} alone {largest[1]:,}); this server makes at most {limits.elements:,}"
-        )
-    elif count > limits.tensors:
-        text = f"has {count:,} tensors; this server takes {limits.tensors:,}"
-    elif literal_bytes > limits.literal_bytes:
-        text = f"has literal values of {literal_bytes:,} bytes; this server takes {limits.literal_bytes:,}"
-    else:
-        return
-    raise invalid(field, f"the checkpoint {text}", LimitExceeded)
+    alone = f" ({largest[0]} alone has {largest[1]:,})"
+    for number, limit, what in (
+        (total, limits.elements, f"elements{alone}"),
+        (count, limits.tensors, "tensors"),
+        (literal_bytes, limits.literal_bytes, "bytes of literal values"),
+    ):
+        if number > limit:
+            raise invalid(field, f"the checkpoint has {number:,} {what}; the limit is {limit:,}", LimitExceeded)

@@ -38,12 +38,14 @@ def fingerprint(device: str, threads: int) -> dict[str, str]:
 
 
 def write_checkpoint(plan: plan_pb2.Plan, directory: Path, device: str, threads: int) -> None:
-    """Runs a plan that was resolved in this environment, and writes its weight files."""
+    """Runs a plan that was resolved in this environment, and writes its weight files and their index."""
     torch.set_num_threads(threads)
     tensors = run(plan, device)
     for file in layout_of(plan):
         if isinstance(file, WeightFile):
             _write(file, tensors, directory)
+        else:
+            (directory / file.name).write_bytes(file.content)
 
 
 def check_resolved_here(plan: plan_pb2.Plan, own: plan_pb2.Plan) -> None:

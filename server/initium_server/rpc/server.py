@@ -29,7 +29,12 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
-        limits = settings.limits
+        limits, handlers = settings.limits, settings.streams + SPARE_THREADS
+        # Calls beyond twice the threads are refused by gRPC itself, before their messages are queued in memory.
+        self._server = grpc.server(
+            ThreadPoolExecutor(handlers, "rpc"), options=_options(limits), maximum_concurrent_rpcs=2 * handlers
+        )
+        self.address = _listen(self._server, settings.listen)  # First: nothing is loaded where nobody can listen.
         backend, draw = backend_for(settings.device, settings.backend)
         engine = Engine(draw, limits.whole_elements, Cache(settings.whole_bytes), settings.threads)
         self._zygote = Zygote(preload=settings.warm)
@@ -44,17 +49,10 @@ class Server:
             plans.optimizers(lambda: False)
         else:
             threading.Thread(target=warm, daemon=True).start()
-        service = Service(plans, self._streamer, settings, backend)
-        handlers = settings.streams + SPARE_THREADS
-        # Calls beyond twice the threads are refused by gRPC itself, before their messages are queued in memory.
-        self._server = grpc.server(
-            ThreadPoolExecutor(handlers, "rpc"), options=_options(limits), maximum_concurrent_rpcs=2 * handlers
-        )
-        self._server.add_generic_rpc_handlers((service.handler(),))
+        self._server.add_generic_rpc_handlers((Service(plans, self._streamer, settings, backend).handler(),))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.address = _listen(self._server, settings.listen)
 
     def start(self) -> None:
         """Serves, and tells health checks so."""

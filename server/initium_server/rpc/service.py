@@ -27,9 +27,9 @@ from initium_server.rpc.settings import Settings
 from initium_server.rpc.stored import scratch
 from initium_server.rpc.stream import FileDigests, Streamer, TensorDigests
 from initium_server.sources import torch_modules, tree
+from initium_server.sources.libraries import adapters
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
-LIBRARIES = ("torch", "torchvision", "timm", "transformers")
 
 M = TypeVar("M", bound=Message)
 
@@ -192,7 +192,7 @@ def _cancelled(context: grpc.ServicerContext) -> Callable[[], bool]:
 
 def _libraries() -> dict[str, str]:
     found = {}
-    for name in LIBRARIES:
+    for name in ("torch", *adapters()):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -1,14 +1,13 @@
-"""Models of PyTorch model libraries, each adapted by one file: those in `libraries`, and those of other packages."""
+"""Models of PyTorch model libraries, each adapted by one file: see `libraries`."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points, requires
+from importlib.metadata import requires
 from types import ModuleType
 
 from torch import nn
@@ -17,18 +16,10 @@ from initium.errors import InitiumError, PreconditionError, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
-from initium_server.sources import libraries
 from initium_server.sources.arguments import Target, explain, suggestion
+from initium_server.sources.libraries import adapters
 
 FIELD = "architecture.library"
-ENTRY_POINTS = "initium.sources"
-"""The group in which other packages name the modules that adapt their libraries."""
-
-
-def sources() -> dict[str, str]:
-    """Every `source` that recipes may name, with the module that adapts it; none of them is imported."""
-    own = {info.name: f"{libraries.__name__}.{info.name}" for info in pkgutil.iter_modules(libraries.__path__)}
-    return {point.name: point.module for point in entry_points(group=ENTRY_POINTS)} | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +75,13 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
 
 def load(library: architecture_pb2.LibraryModel) -> None:
     """Imports the adapter of a source and with it the library, if both are here."""
-    if library.source in sources():
+    if library.source in adapters():
         with quiet(), contextlib.suppress(ImportError):
-            importlib.import_module(sources()[library.source])
+            importlib.import_module(adapters()[library.source])
 
 
 def _adapter(source: str) -> ModuleType:
-    known = sources()
+    known = adapters()
     if source not in known:
         raise invalid(f"{FIELD}.source", f"unknown source {source!r}; {suggestion(source, known, 'sources')}")
     try:

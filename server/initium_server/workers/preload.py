@@ -10,6 +10,8 @@ import contextlib
 import importlib
 import warnings
 
+from initium_server.sources.libraries import adapters
+
 MODULES = ("initium_server.sources.modules", "initium_server.pytorch.optimizers", "initium_server.workers.jobs")
 
 
@@ -21,7 +23,7 @@ def load() -> None:
             for module in MODULES:
                 importlib.import_module(module)
             _warm_up()
-            for adapter in importlib.import_module("initium_server.sources.library").sources().values():
+            for adapter in adapters().values():
                 with contextlib.suppress(ImportError):
                     importlib.import_module(adapter)
 

@@ -1,0 +1,333 @@
+"""What each method answers, and each way in which it refuses, over a real channel and without processes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from concurrent.futures import CancelledError
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from blake3 import blake3
+
+from initium.contract.leaves import LEAF, file_digest, leaf_digest
+from initium.plan.checkpoint import VirtualCheckpoint
+from initium.plan.limits import Limits
+from initium.v1 import service_pb2 as pb
+from initium.v1.plan_pb2 import Plan
+from initium.v1.recipe_pb2 import Recipe
+from initium_server.planning.initializers import INITIALIZERS
+from initium_server.rpc.settings import Settings
+from initium_server.workers import JobLimits
+from tests.rpc.calls import Serving, failure, recipe, serving, source
+
+WEIGHTS = "model.safetensors"
+
+
+def resolve(served: Serving, given: Recipe | None = None) -> Plan:
+    plan: Plan = served.stub.Resolve(pb.ResolveRequest(source=source(given))).plan
+    return plan
+
+
+def generate(served: Serving, plan: Plan | None = None, **fields: Any) -> list[Any]:
+    named = source(plan=plan) if plan else source()
+    return list(served.stub.Generate(pb.GenerateRequest(source=named, **fields)))
+
+
+def start(file: int, offset: int) -> pb.Position:
+    return pb.Position(file=file, offset=offset)
+
+
+# Resolve
+
+
+def test_a_recipe_a_plan_and_a_digest_resolve_to_one_plan(served: Serving) -> None:
+    by_recipe = served.stub.Resolve(pb.ResolveRequest(source=source(), view=pb.RESOLVE_VIEW_PLAN))
+    plan = by_recipe.plan
+    assert [tensor.name for tensor in plan.tensors] == ["a", "b", "c", "d"]
+    assert plan.plan_digest
+    assert by_recipe.total_bytes == sum(file.size for file in plan.files) > 0
+    for named in (source(plan=plan), source(plan_digest=plan.plan_digest)):
+        assert served.stub.Resolve(pb.ResolveRequest(source=named)) == by_recipe
+    assert served.pool.ran == {"resolve": 1}
+
+
+def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
+    given = recipe()
+    given.ClearField("init")
+    given.ClearField("seed")
+    answer = served.stub.Resolve(pb.ResolveRequest(source=source(given), view=pb.RESOLVE_VIEW_INVENTORY))
+    assert [(t.name, list(t.shape), t.kind) for t in answer.inventory][:2] == [
+        ("a", [700, 401], "parameter"),
+        ("b", [3], "parameter"),
+    ]
+    assert not answer.HasField("plan")
+    assert served.pool.ran == {"inventory": 1}
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.ResolveRequest(), "source"),
+        (pb.ResolveRequest(source=pb.PlanSource()), "source"),
+        (pb.ResolveRequest(source=source(plan_digest="0" * 64), view=pb.RESOLVE_VIEW_INVENTORY), "source"),
+        (pb.ResolveRequest(source=source(), view=9), "view"),  # type: ignore[arg-type] # on purpose
+    ],
+)
+def test_a_request_that_says_too_little(served: Serving, request_: pb.ResolveRequest, field: str) -> None:
+    error = failure(lambda: served.stub.Resolve(request_))
+    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_REQUEST", [field])
+
+
+@pytest.mark.parametrize("method", ["Resolve", "Generate", "Read", "GetCapabilities"])
+def test_bytes_that_are_no_message_are_malformed(served: Serving, tmp_path: Path, method: str) -> None:
+    with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
+        kind = channel.unary_stream if method in ("Generate", "Read") else channel.unary_unary
+        error = failure(lambda: kind(f"/initium.v1.InitiumService/{method}")(b"\xff" * 9))
+    assert (error.code, error.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
+    assert "initium.v1." in error.message
+
+
+def test_an_answer_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
+    with serving(tmp_path, Settings(limits=Limits(message_bytes=40))) as served:
+        request = pb.ResolveRequest(source=source(), view=pb.RESOLVE_VIEW_INVENTORY)
+        error = failure(lambda: served.stub.Resolve(request))
+    assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "TOO_LARGE")
+    assert error.message.endswith("messages carry 40")
+
+
+def test_an_error_of_the_recipe_comes_as_it_was_raised(served: Serving) -> None:
+    given = recipe()
+    given.ClearField("seed")
+    error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source(given))))
+    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_RECIPE", ["seed"])
+
+
+def test_a_bug_tells_the_client_nothing_of_the_server(served: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    served.pool.fail = KeyError("/secret/path")
+    error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source())))
+    assert (error.code, error.reason) == ("INTERNAL", "INTERNAL")
+    assert "secret" not in error.message
+    assert "/secret/path" in caplog.text
+
+
+def test_a_client_that_went_away_is_cancelled_and_no_bug(served: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    served.pool.fail = CancelledError()
+    assert failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source()))).code == "CANCELLED"
+    assert caplog.text == ""
+
+
+def test_a_job_asks_whether_its_client_is_still_there(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def run(job: Any, argument: bytes, cancelled: Any) -> bytes:
+        assert not cancelled()
+        asked.set()
+        while not cancelled():
+            gone.wait(0.01)
+        gone.set()
+        raise CancelledError
+
+    monkeypatch.setattr(served.pool, "run", run)
+    call = served.stub.Resolve.future(pb.ResolveRequest(source=source()))
+    assert asked.wait(10)
+    call.cancel()
+    assert gone.wait(10)
+
+
+# Generate
+
+
+def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
+    plan = resolve(served)
+    header, *chunks, last = generate(served, plan, tensor_digests=True)
+    assert header.header.plan == plan
+    assert header.header.total_bytes == sum(file.size for file in plan.files)
+    assert header.header.server_version == version("initium")
+    assert all(message.WhichOneof("message") == "chunk" for message in chunks)
+    data = b"".join(message.chunk.data for message in chunks)
+    checkpoint = VirtualCheckpoint(plan)
+    assert data == checkpoint.read(WEIGHTS)
+    assert [message.chunk.offset for message in chunks] == list(range(0, len(data), LEAF))
+    assert all(message.chunk.digest == leaf_digest(message.chunk.data) for message in chunks)
+    (file,) = last.trailer.files
+    leaves = [data[at : at + LEAF] for at in range(0, len(data), LEAF)]
+    assert (file.name, file.size) == (WEIGHTS, len(data))
+    assert file.digest == file_digest(len(data), map(leaf_digest, leaves))
+    own = {t.name: blake3(data[t.offset : t.offset + t.size]).hexdigest() for t in plan.tensors}
+    assert {tensor.name: tensor.digest for tensor in last.trailer.tensors} == own
+
+
+def test_tensor_digests_come_only_if_asked_for(served: Serving) -> None:
+    assert not generate(served)[-1].trailer.tensors
+
+
+def test_every_place_to_start_gives_the_rest_and_the_digests_of_what_came_whole(served: Serving) -> None:
+    given = recipe(output={"max_shard_bytes": 1_300_000})
+    plan = resolve(served, given)
+    assert len(plan.files) == 3  # two shards and their index
+    everything = [(m.chunk.file, m.chunk.offset) for m in generate(served, plan)[1:-1]]
+    ends = [(i, file.size) for i, file in enumerate(plan.files)]
+    for file, offset in [*everything, *ends]:
+        _, *chunks, last = generate(served, plan, start=start(file, offset), tensor_digests=True)
+        places = [(m.chunk.file, m.chunk.offset) for m in chunks]
+        assert places == [place for place in everything if place >= (file, offset)]
+        whole = [planned.name for i, planned in enumerate(plan.files) if (i, 0) >= (file, offset)]
+        assert [f.name for f in last.trailer.files] == whole
+        came = {t.name for t in plan.tensors if not t.size or (t.file, t.offset) >= (file, offset)}
+        assert {t.name for t in last.trailer.tensors} == came
+
+
+@pytest.mark.parametrize(
+    ("position", "reason", "fields", "metadata"),
+    [
+        (start(0, 1), "INVALID_REQUEST", ["start.offset"], {}),
+        (start(0, LEAF + 1), "INVALID_REQUEST", ["start.offset"], {}),
+        (start(0, 1 << 40), "OUT_OF_RANGE", [], {"size": "SIZE"}),
+        (start(1, 0), "OUT_OF_RANGE", [], {}),
+    ],
+)
+def test_a_start_that_is_no_place(
+    served: Serving, position: pb.Position, reason: str, fields: list[str], metadata: dict[str, str]
+) -> None:
+    size = str(resolve(served).files[0].size)
+    error = failure(lambda: served.stub.Generate(pb.GenerateRequest(source=source(), start=position)))
+    assert (error.reason, error.fields) == (reason, fields)
+    assert error.metadata == {key: value.replace("SIZE", size) for key, value in metadata.items()}
+
+
+def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
+    digest = "ab" * 32
+    for call in (
+        lambda: served.stub.Generate(pb.GenerateRequest(source=source(plan_digest=digest))),
+        lambda: served.stub.Read(pb.ReadRequest(source=source(plan_digest=digest), file=WEIGHTS)),
+        lambda: served.stub.Resolve(pb.ResolveRequest(source=source(plan_digest=digest))),
+    ):
+        error = failure(call)
+        assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "PLAN_NOT_FOUND", {"digest": digest})
+
+
+# Read
+
+
+def read(served: Serving, offset: int, length: int | None) -> bytes:
+    request = pb.ReadRequest(source=source(), file=WEIGHTS, offset=offset, length=length)
+    data = b""
+    for piece in served.stub.Read(request):
+        assert piece.offset == offset + len(data)
+        assert piece.digest == leaf_digest(piece.data)
+        assert len(piece.data) <= LEAF - piece.offset % LEAF
+        data += piece.data
+    return data
+
+
+def test_any_range_comes_in_pieces_that_end_at_leaves(served: Serving) -> None:
+    whole = VirtualCheckpoint(resolve(served)).read(WEIGHTS)
+    edges = [0, 1, 7, LEAF - 1, LEAF, LEAF + 1, len(whole) - 1, len(whole)]
+    for offset, length in itertools.product(edges, [0, 1, LEAF, len(whole), 1 << 50, None]):
+        expected = whole[offset:] if length is None else whole[offset : offset + length]
+        assert read(served, offset, length) == expected
+
+
+def test_what_cannot_be_read(served: Serving) -> None:
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file="x")))
+    assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "FILE_NOT_FOUND", {"files": WEIGHTS})
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file=WEIGHTS, offset=1 << 40)))
+    assert (error.code, error.reason) == ("OUT_OF_RANGE", "OUT_OF_RANGE")
+
+
+def test_generator_torch_is_neither_read_nor_resumed(served: Serving) -> None:
+    plan = resolve(served)
+    plan.generator = "torch"
+    for field in ("plan_digest", "weights_key"):
+        plan.ClearField(field)
+    for tensor in plan.tensors:
+        tensor.ClearField("fill")
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(plan=plan), file=WEIGHTS)))
+    assert (error.code, error.reason) == ("UNIMPLEMENTED", "UNSUPPORTED")
+    request = pb.GenerateRequest(source=source(plan=plan), start=start(0, LEAF))
+    error = failure(lambda: served.stub.Generate(request))
+    assert (error.reason, error.fields) == ("INVALID_REQUEST", ["start"])
+
+
+# Bounds
+
+
+def test_streams_beyond_the_bound_are_told_to_come_back(tmp_path: Path) -> None:
+    with serving(tmp_path, Settings(threads=1, streams=2)) as served:
+        request = pb.GenerateRequest(source=source())
+        running = [served.stub.Generate(request) for _ in range(2)]
+        for stream in running:
+            next(stream)
+        for call in (
+            lambda: served.stub.Generate(request),
+            lambda: served.stub.Read(pb.ReadRequest(source=source(), file=WEIGHTS)),
+        ):
+            error = failure(call)
+            assert (error.code, error.reason, error.retry_seconds) == ("RESOURCE_EXHAUSTED", "BUSY", 1)
+        assert resolve(served).plan_digest, "short calls are still answered"
+        list(running[0])
+        assert generate(served), "a stream that has ended makes room"
+
+
+def test_a_stream_that_fails_makes_room(tmp_path: Path) -> None:
+    with serving(tmp_path, Settings(streams=1)) as served:
+        for _ in range(3):
+            error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file="x")))
+            assert error.reason == "FILE_NOT_FOUND"
+
+
+def test_a_stream_that_is_cancelled_makes_room(tmp_path: Path) -> None:
+    with serving(tmp_path, Settings(streams=1)) as served:
+        stream = served.stub.Generate(pb.GenerateRequest(source=source(recipe(**BIG))))
+        next(stream)
+        stream.cancel()
+        deadline = time.monotonic() + 30
+        while not answered(served):
+            assert time.monotonic() < deadline, "the slot stays taken"
+
+
+def answered(served: Serving) -> bool:
+    """Whether a stream is not refused."""
+    with contextlib.suppress(grpc.RpcError):
+        return bool(generate(served))
+    return False
+
+
+BIG: dict[str, Any] = {
+    "architecture": {"tensors": {"tensors": [{"name": "x", "shape": [1 << 28]}]}},
+    "init": {"rules": [{"match": {"all": []}, "zeros": {}}]},
+}
+
+
+# GetCapabilities
+
+
+def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
+    settings = Settings(
+        device="cuda:1,cuda:2",
+        threads=3,
+        limits=Limits(message_bytes=1 << 20, elements=11, tensors=12, literal_bytes=13, whole_elements=14),
+        build=JobLimits(15, 16),
+    )
+    with serving(tmp_path, settings) as served:
+        found = served.stub.GetCapabilities(pb.GetCapabilitiesRequest())
+    assert (found.server_version, found.plan_version) == (version("initium"), 1)
+    assert (found.device, found.backend, found.threads) == ("cuda:1", "numba", 3)
+    assert list(found.generators) == ["stream-v1", "torch"]
+    assert list(found.dtypes) == ["F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"]
+    assert list(found.initializers) == [*INITIALIZERS, "library_default"]
+    assert found.libraries["torch"] == version("torch")
+    assert {"timm", "torchvision", "transformers"} <= set(found.libraries)
+    assert "Conv2d" in found.module_types
+    assert list(found.module_types) == sorted(found.module_types)
+    assert {"SGD", "AdamW"} <= set(found.optimizers)
+    limits = found.limits
+    assert (limits.message_bytes, limits.leaf_bytes) == (1 << 20, LEAF)
+    assert (limits.elements, limits.tensors, limits.literal_bytes, limits.whole_elements) == (11, 12, 13, 14)
+    assert (limits.build_seconds, limits.build_bytes, limits.module_depth) == (15, 16, 24)

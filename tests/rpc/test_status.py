@@ -1,0 +1,113 @@
+"""Errors on the wire: everything a client needs, within what gRPC carries, and back to the same exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from initium.client.status import from_rpc
+from initium.errors import REASONS, Busy, FileNotFound, InitiumError, RecipeError, Unavailable, Violation
+from initium_server.rpc.status import MAX_DETAIL_BYTES, MAX_TEXT, MAX_VIOLATIONS, to_status
+
+
+class Failed(grpc.RpcError):  # type: ignore[misc] # grpc has no annotations
+    """A call that ended with the status of an error."""
+
+    def __init__(self, error: InitiumError) -> None:
+        self._status = rpc_status.to_status(to_status(error))
+
+    def code(self) -> grpc.StatusCode:
+        return self._status.code
+
+    def details(self) -> str:
+        return str(self._status.details)
+
+    def trailing_metadata(self) -> Any:
+        return self._status.trailing_metadata
+
+
+def details(error: InitiumError) -> dict[str, Any]:
+    """The details of an error's status by kind; each kind comes at most once."""
+    found = {}
+    for packed in to_status(error).details:
+        for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo):
+            if packed.Is(kind.DESCRIPTOR):
+                assert kind.__name__ not in found
+                found[kind.__name__] = kind()
+                packed.Unpack(found[kind.__name__])
+    return found
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_comes_back_as_its_own_exception(reason: str) -> None:
+    code, kind = REASONS[reason]
+    error = kind("what to do", reason, [Violation("a.b", "bad")], {"key": "value"})
+    failed = Failed(error)
+    assert failed.code().name == code
+    back = from_rpc(failed)
+    assert type(back) is kind
+    assert (back.message, back.reason, back.metadata) == ("what to do", reason, {"key": "value"})
+    assert back.violations == (Violation("a.b", "bad"),)
+
+
+def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
+    assert set(details(FileNotFound("x"))) == {"ErrorInfo"}
+    assert details(FileNotFound("x"))["ErrorInfo"].domain == "initium"
+    assert set(details(RecipeError(violations=[Violation("a", "b")]))) == {"ErrorInfo", "BadRequest"}
+    for error in (Busy("x"), Unavailable("x", "SHUTTING_DOWN")):
+        assert details(error)["RetryInfo"].retry_delay.seconds == 1
+        back = from_rpc(Failed(error))
+        assert isinstance(back, Unavailable)
+        assert back.retry_after == 1.0
+
+
+def test_violations_make_the_message_where_there_is_none() -> None:
+    violations = [Violation("a", "1"), Violation("b", "2"), Violation("", "3"), Violation("d", "4")]
+    assert to_status(RecipeError(violations=violations)).message == "a: 1; b: 2; 3"
+    assert from_rpc(Failed(RecipeError(violations=violations))).message == "the server refuses the request"
+
+
+def test_each_violation_says_the_reason_too() -> None:
+    bad = details(RecipeError(violations=[Violation("a", "b")]))["BadRequest"]
+    assert bad.field_violations[0].reason == "INVALID_RECIPE"
+
+
+@pytest.mark.parametrize("count", [1, MAX_VIOLATIONS - 1, MAX_VIOLATIONS, MAX_VIOLATIONS + 1, 500])
+def test_at_most_twenty_violations_then_a_count(count: int) -> None:
+    found = details(RecipeError(violations=[Violation(f"f{i}", "bad") for i in range(count)]))
+    shown = [violation.field for violation in found["BadRequest"].field_violations]
+    assert shown == [f"f{i}" for i in range(min(count, 20))]
+    omitted = {"omitted_violations": str(count - 20)} if count > 20 else {}
+    assert dict(found["ErrorInfo"].metadata) == omitted
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{GREEK SMALL LETTER ALPHA}", "\N{PILE OF POO}"])
+def test_long_words_stay_within_the_bounds(letter: str) -> None:
+    """Cut at whole characters, whatever they take in UTF-8; what is left out is counted."""
+    error = RecipeError(
+        letter * 5000, violations=[Violation(letter * 5000, letter * 5000)] * 20, metadata={"key": letter * 5000}
+    )
+    status, found = to_status(error), details(error)
+    info, bad = found["ErrorInfo"], found["BadRequest"]
+    texts = [(status.message, MAX_TEXT), (info.metadata["key"], MAX_TEXT)]
+    texts += [(violation.field, 300) for violation in bad.field_violations]
+    texts += [(violation.description, MAX_TEXT) for violation in bad.field_violations]
+    for text, limit in texts:
+        assert limit - 3 <= len(text.encode()) <= limit
+        assert text == letter * (len(text) - 3) + "..."
+    assert info.ByteSize() + bad.ByteSize() <= MAX_DETAIL_BYTES
+    assert len(bad.field_violations) + int(info.metadata["omitted_violations"]) == 20
+    assert len(bad.field_violations) >= 3
+
+
+def test_what_fits_is_not_cut() -> None:
+    assert to_status(FileNotFound("y" * MAX_TEXT)).message == "y" * MAX_TEXT
+    assert to_status(FileNotFound("y" * (MAX_TEXT + 1))).message == "y" * (MAX_TEXT - 3) + "..."
+
+
+def test_half_a_surrogate_pair_does_not_break_the_answer() -> None:
+    assert from_rpc(Failed(FileNotFound("a" * MAX_TEXT + "\ud800"))).message.startswith("aaa")
