@@ -1,4 +1,4 @@
-# Initium: make demo | test | check | bench | serve | prove | format | generate
+# Initium: make demo | test | check | bench | serve | prove | mutants | format | generate
 # Every target sets up what it needs: a virtual environment in .venv with what constraints.txt pins.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ PROTOS := $(wildcard proto/initium/v1/*.proto)
 # The contract is compared with the last release; before there is one, with the commit before this one (if it is here).
 AGAINST ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),$(shell git rev-parse --verify -q HEAD~1),HEAD)
 
-.PHONY: help install demo test check bench serve prove format generate
+.PHONY: help install demo test check bench serve prove mutants format generate
 
 help:
 	@sed -n '1,2p' Makefile
@@ -55,6 +55,10 @@ prove: $(STAMP)
 	$(BIN)/python -m pytest tests -m prove
 	$(BIN)/python -m tests.prove
 	tests/prove/dieharder.sh
+
+# An hour or two: plants bugs, one at a time, and has each part's own tests find them. ONLY="planning rpc": some parts.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutants $(ONLY)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -150,8 +150,8 @@ done 3< <(instructions "$dockerfile")
 say "the parts lie where the image has them"
 run "
     cd / && PYTHONSAFEPATH=1 '$root/opt/initium/bin/python' -c '
-import sys, initium, initium_server, initium.v1.service_pb2_grpc
-for part in (initium, initium_server):
+import sys, initium, initium_law, initium_server, initium.v1.service_pb2_grpc
+for part in (initium, initium_law, initium_server):
     print(part.__name__, part.__file__)
     assert part.__file__.startswith(sys.prefix), part.__file__
 '

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from initium.client.retry import OnRetry
 from initium.contract.canonical import to_json
 from initium.contract.recipe import MAX_SEED, load
 from initium.errors import RecipeError, RequestError, Unavailable
+from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 
@@ -103,21 +104,21 @@ def open_client(args: argparse.Namespace) -> Iterator[Client]:
         return
     if args.device is not None or args.threads is not None:
         raise RequestError("--device and --threads are for a local server; with --server the server's owner decides")
-    with connect(args.server, on_retry=_telling_retries()) as client:
+    with connect(args.server, on_retry=_reporting_retries()) as client:
         yield client
 
 
-def _telling_retries() -> OnRetry:
+def _reporting_retries() -> OnRetry:
     """Says why a call is tried again, once for each reason in a row."""
     last = ""
 
-    def tell(error: Unavailable, pause: float) -> None:
+    def report(error: Unavailable, pause: float) -> None:
         nonlocal last
         if error.message != last:
             say(f"{error.message}; trying again")
         last = error.message
 
-    return tell
+    return report
 
 
 class Terminated(KeyboardInterrupt):
@@ -176,6 +177,12 @@ def _field(field: Any, value: Any) -> Any:
 def print_json(data: Any) -> None:
     """One JSON document on stdout."""
     print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def files_and_bytes(files: Sequence[FileDigest]) -> str:
+    """How many there are, and how large they are together."""
+    count, size = len(files), sum(file.size for file in files)
+    return f"{count} file{'' if count == 1 else 's'}, {human_bytes(size)}"
 
 
 def human_bytes(count: float) -> str:

@@ -14,6 +14,7 @@ from initium.cli.common import (
     add_recipe,
     add_seed,
     add_server,
+    files_and_bytes,
     human_bytes,
     open_client,
     print_json,
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     start, manifest = time.monotonic(), None
     try:
         with open_client(args) as client, progress(args.output.name or "checkpoint") as report:
-            report = _telling_resume(report)
+            report = _reporting_resume(report)
             manifest = client.generate(
                 source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests
             )
@@ -73,35 +74,34 @@ def _what_stays(output: Path, manifest: Manifest | None) -> str:
     return f"what has arrived stays in {output}: run the same command again to go on"
 
 
-def _telling_resume(report: Report) -> Report:
-    """`report`, with a line if the first thing told is not the first leaf: an earlier run was here."""
+def _reporting_resume(report: Report) -> Report:
+    """`report`, with a line if the first report is not of the first leaf: an earlier run was here."""
     first = True
 
-    def told(done: int, total: int) -> None:
+    def reported(done: int, total: int) -> None:
         nonlocal first
         if first and done > LEAF:
             say(f"resuming: {human_bytes(done)} of {human_bytes(total)} are here already")
         first = False
         report(done, total)
 
-    return told
+    return reported
 
 
 def _report(args: argparse.Namespace, manifest: Manifest, seconds: float) -> None:
-    size = sum(file.size for file in manifest.proto.files)
     if args.json:
-        print_json(_summary(args, manifest, size, seconds))
+        print_json(_summary(args, manifest, seconds))
     else:
-        say(f"{len(manifest.proto.files)} files, {human_bytes(size)} in {seconds:.1f} s: {args.output}")
+        say(f"{files_and_bytes(manifest.proto.files)} in {seconds:.1f} s: {args.output}")
         print(manifest.plan.plan_digest)
 
 
-def _summary(args: argparse.Namespace, manifest: Manifest, size: int, seconds: float) -> dict[str, Any]:
+def _summary(args: argparse.Namespace, manifest: Manifest, seconds: float) -> dict[str, Any]:
     return {
         "directory": str(args.output),
         "plan_digest": manifest.plan.plan_digest,
         "weights_key": manifest.plan.weights_key,
-        "bytes": size,
+        "bytes": sum(file.size for file in manifest.proto.files),
         "seconds": round(seconds, 3),
         "files": [to_numbers(file) for file in manifest.proto.files],
         "tensor_digests": dict(manifest.tensor_digests),

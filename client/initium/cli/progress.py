@@ -21,7 +21,7 @@ Report = Callable[[int, int], None]
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Report]:
-    """A function to tell the bytes done and all bytes."""
+    """A function that takes the bytes done and all bytes."""
     if sys.stderr.isatty():
         with _bar(title) as report:
             yield report

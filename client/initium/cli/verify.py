@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from initium.cli.common import Commands, add_command, add_json, add_server, human_bytes, open_client, print_json, say
+from initium.cli.common import (
+    Commands,
+    add_command,
+    add_json,
+    add_server,
+    files_and_bytes,
+    open_client,
+    print_json,
+    say,
+)
 from initium.cli.progress import progress
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
@@ -62,6 +71,5 @@ def _report(args: argparse.Namespace, manifest: Manifest) -> None:
     if args.json:
         print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
         return
-    size = sum(file.size for file in manifest.proto.files)
     against = "its plan, drawn again" if args.redraw else "its manifest"
-    say(f"{args.directory}: {len(manifest.proto.files)} files, {human_bytes(size)}: equal to {against}")
+    say(f"{args.directory}: {files_and_bytes(manifest.proto.files)}: equal to {against}")

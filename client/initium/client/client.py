@@ -53,7 +53,7 @@ def connect(
     `patience`: seconds without progress after which a call gives up on servers that are unavailable; while none has
     answered yet, 10 at most.
     `credentials`: of `grpc.ssl_channel_credentials(...)`; without them the connection is not encrypted.
-    `on_retry`: told the error and the pause in seconds before each new try.
+    `on_retry`: called with the error and the pause in seconds before each new try.
     Errors: RequestError if it is no address.
     """
     from initium.client.rpc import Rpc, open_channel  # gRPC takes longer to import than all else
@@ -121,7 +121,7 @@ class Client:
         of this process, the same call goes on where it stopped. `directory` must be absent or empty, or hold the start
         of the same checkpoint; with `force` a checkpoint in it is replaced and foreign files stay.
 
-        `seed` replaces the recipe's own. `progress` is told the bytes done and all bytes; first, if it goes on
+        `seed` replaces the recipe's own. `progress` is called with the bytes done and all bytes; first, if it goes on
         where an earlier run stopped, those that were there. `tensor_digests` fills
         `Manifest.tensor_digests` with the tensors that came whole in one stream.
         Errors: as `resolve`; OutputError; IntegrityError.

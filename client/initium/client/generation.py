@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from initium.client.rpc import Rpc
 
 Progress = Callable[[int, int], None]
-"""Told the bytes that have arrived and all bytes, in the caller's thread."""
+"""Called with the bytes that have arrived and all bytes, in the caller's thread."""
 
 
 def generate(

@@ -17,7 +17,7 @@ GROWTH = 1.6
 """Each pause is this much longer than the one before."""
 
 OnRetry = Callable[[Unavailable, float], None]
-"""Told before each pause: what happened and how many seconds it will last. May raise to give up."""
+"""Called before each pause: what happened and how many seconds it will last. May raise to give up."""
 
 
 @dataclass(slots=True)

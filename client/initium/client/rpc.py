@@ -138,7 +138,7 @@ class Rpc:
     def _mapped(self, error: grpc.RpcError) -> Exception:
         result = from_rpc(error)
         if isinstance(result, Unavailable) and not result.reason:
-            # gRPC tells the way to the cause too: "failed to connect to all addresses; last error: ...: the cause".
+            # gRPC also says how it came to the cause: "failed to connect to all addresses; last error: ...: the cause".
             result.message = f"no answer from {self.address}: {result.message.rpartition(': ')[2]}"
         return result
 

@@ -43,7 +43,7 @@ def load_recipe(source: RecipeLike, *, seed: int | None = None, require_seed: bo
 
 
 def load(source: RecipeLike | Plan, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
-    """The recipe or the plan that `source` holds; a plan is told by its `plan_version`.
+    """The recipe or the plan that `source` holds; a plan is known by its `plan_version`.
 
     Errors: as `load_recipe`, and PlanError if a plan is not valid, was changed, or has another seed than `seed`.
     """

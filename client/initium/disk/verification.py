@@ -17,7 +17,7 @@ from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import Plan
 
 Progress = Callable[[int, int], None]
-"""Told the bytes that are done and all bytes."""
+"""Called with the bytes that are done and all bytes."""
 
 
 def verify(directory: Path | str, progress: Progress | None = None) -> Manifest:

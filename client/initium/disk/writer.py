@@ -2,7 +2,7 @@
 
 The thread that reads the stream only parses frames; workers hash and write, both without the GIL. A bounded number of
 leaves is in flight, so memory is flat and a slow disk slows the server down through flow control. The kernel is left
-to bring files to the disk in its own time, as with every checkpoint writer; the manifest's digests tell what a power
+to bring files to the disk in its own time, as with every checkpoint writer; the manifest's digests show what a power
 cut has spoiled.
 """
 

@@ -1,4 +1,4 @@
-"""How large a checkpoint may be; servers tell theirs in GetCapabilities."""
+"""How large a checkpoint may be; servers report theirs in GetCapabilities."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _select(mask: Tensor, zero: float, ones: float) -> Tensor:
 
 
 def render(values: Tensor, code: int) -> Tensor:
-    """Values as elements of a rendering, of the dtype that ELEMENT tells."""
+    """Values as elements of a rendering, of the dtype in ELEMENT."""
     if code == F64:
         return values.to(torch.float64)
     bits = values.view(torch.int32)

@@ -175,7 +175,7 @@ def _narrow(bits: tl.tensor, FRACTION: tl.constexpr, LOWEST: tl.constexpr, WIDTH
 
 @_jit
 def _render(value: tl.tensor, CODE: tl.constexpr) -> tl.tensor:
-    """Values as elements of a rendering, of the dtype that ELEMENT tells."""
+    """Values as elements of a rendering, of the dtype in ELEMENT."""
     if CODE == F32:
         element = value
     elif CODE == F64:

@@ -158,7 +158,7 @@ def _panel(normals: Floats, first: int) -> Panel:
 
 
 def _slab(panels: list[Panel], columns: range, gain: float, out: Floats, stop: threading.Event) -> None:
-    """Steps 3 and 4 for some columns of `out`, float32[m, n]; gives up between panels when told to stop.
+    """Steps 3 and 4 for some columns of `out`, float32[m, n]; gives up between panels once `stop` is set.
 
     A panel right of a column would only subtract zeros from it.
     """

@@ -20,7 +20,7 @@ from initium_server.planning.rules import Rule, assign, compile_rules
 
 
 def check_recipe(recipe: recipe_pb2.Recipe) -> list[Rule]:
-    """The compiled init rules. Errors: RecipeError for what can be told without building the architecture."""
+    """The compiled init rules. Errors: RecipeError for what shows without building the architecture."""
     check_finite(recipe, RecipeError)
     found = []
     if not recipe.HasField("seed"):

@@ -32,7 +32,7 @@ class Assignment:
 
 @dataclass(slots=True)
 class Rule:
-    """A compiled init rule, and the tallies that its errors tell."""
+    """A compiled init rule, and the tallies for its errors."""
 
     index: int
     message: init_pb2.InitRule
@@ -175,7 +175,7 @@ def default_fill(tensor: InventoryTensor) -> Fill:
 
 
 _ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
-"""Whether a server has the room for a fill is told when it takes the plan."""
+"""Whether a server has the room for a fill shows when it takes the plan."""
 
 
 def _finish(
@@ -183,7 +183,7 @@ def _finish(
 ) -> Assignment:
     target = _target_dtype(tensor, rule, dtype)
     fill = casts.cast_fill(made.fill, tensor.dtype, target, literals)
-    # Whether the law can draw it: told here, where the rule is known.
+    # Whether the law can draw it: checked here, where the rule is known.
     prepare(fill, 0, tensor.name, tensor.shape, target, literals, _ANY_SIZE)
     if rule is None:
         return Assignment(tensor, target, fill, "library default")
@@ -208,12 +208,12 @@ def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
 
 
 def nothing_decided(path: str, match: init_pb2.Selector, matched: int, inventory: Inventory) -> Violation:
-    """What is told of a rule that decides for no tensor."""
+    """What is wrong with a rule that decides for no tensor."""
     if matched:
         cause = f"matches {matched} tensors, but an earlier rule decides for all of them"
     elif hint := unknown_class(match, inventory):
         path, cause = f"{path}.match.module", f"matches no tensor: {hint}"
     else:
         cause = "matches no tensor"
-    remedy = "`initium inventory` lists names and classes. Mend or remove the rule, or set `optional: true`"
+    remedy = "`initium inventory` lists names and classes. Fix or remove the rule, or set `optional: true`"
     return Violation(path, f"the rule {cause}; {remedy}")

@@ -66,7 +66,7 @@ def _cut(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
-    """Ends the call with `error`; anything but an InitiumError is a bug, told as INTERNAL and logged."""
+    """Ends the call with `error`; anything but an InitiumError is a bug, reported as INTERNAL and logged."""
     if isinstance(error, CancelledError):
         context.abort(grpc.StatusCode.CANCELLED, "the client went away")
     if not isinstance(error, InitiumError) or error.reason not in REASONS:

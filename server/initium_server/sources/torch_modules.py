@@ -1,6 +1,6 @@
 """The classes of torch.nn that a module tree may name, and those that it may not, with the reason.
 
-Data only: this file imports nothing, so that capabilities can be told without loading torch.
+Data only: this file imports nothing, so that capabilities need no torch.
 """
 
 from __future__ import annotations

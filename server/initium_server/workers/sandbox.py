@@ -34,7 +34,7 @@ FORBIDDEN = frozenset(
 """Python's audit events (docs.python.org/3/library/audit_events.html) that end in an error."""
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-"""Environment that tells the hub clients to stay offline. They read it when they are imported."""
+"""Environment that keeps the hub clients offline. They read it when they are imported."""
 
 _PR_SET_PDEATHSIG = 1
 

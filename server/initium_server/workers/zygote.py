@@ -6,7 +6,7 @@ killed, and when a fork ends, by itself or not, the zygote adds the exit code an
 for the end of the socket waits for the end of the process, and no process identifier ever leaves here. When the serving
 process ends, its sockets close, and everything here ends.
 
-Python's own `multiprocessing.forkserver` cannot be told to leave the main module alone, or to end.
+Python's own `multiprocessing.forkserver` has no way to leave the main module alone, or to end.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Zygote:
 
 
 class _Forks:
-    """The zygote's end: its forks by the descriptors that tell of them."""
+    """The zygote's end: its forks by the descriptors that show their ends."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control

@@ -35,5 +35,5 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
 
 
 def _no_weights(names: list[str]) -> dict[str, Any]:
-    """Detection and segmentation models download a backbone unless they are told not to."""
+    """Detection and segmentation models download a backbone unless that is switched off."""
     return {name: None for name in ("weights", "weights_backbone") if name in names}

@@ -27,7 +27,7 @@ from initium_server.sources.refusals import refuse
 _TAKEN = re.compile(r"""kwargs\.(?:pop|get)\(\s*["'](\w+)["']""")
 _READERS = ("__init__", "__post_init__", "convert_rope_params_to_dict")
 _GENERAL = ("model_type", "_name_or_path", "name_or_path", "num_labels", "_commit_hash")
-# What the library tells users of its models says nothing to users of a service.
+# The library's remarks are for users of its models, not for users of a service.
 transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the library annotates little
 
 _BUILD = {"attn_implementation": "eager", "dtype": torch.float32}
