@@ -1,4 +1,4 @@
-"""Every example generated once, by the command with its embedded server; tests share the files."""
+"""Every example generated once, by the command from a server over TCP; tests share the files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ NAMES = ["resnet50.yaml", "vit_b16.yaml", "gpt2.yaml", "llama_1b.yaml", "mlp.yam
 
 
 @pytest.fixture(scope="session")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Directories of the examples, drawn by one thread."""
-    root = tmp_path_factory.mktemp("examples")
-    for name in NAMES:
-        initium_command("generate", EXAMPLES / name, "-o", root / name, "--threads", "1")
-    return {name: root / name for name in NAMES}
+def tcp_server() -> Iterator[ServerProcess]:
+    """A server with two threads, over TCP."""
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def tcp_server() -> Iterator[ServerProcess]:
-    """A server with two threads, over TCP."""
-    with serving(threads=2) as server:
-        yield server
+def generated(tcp_server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Directories of the examples."""
+    root = tmp_path_factory.mktemp("examples")
+    for name in NAMES:
+        initium_command("generate", EXAMPLES / name, "-o", root / name, "--server", tcp_server.address)
+    return {name: root / name for name in NAMES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import nn
 
 import initium
@@ -69,12 +70,13 @@ def served(client: initium.Client, out: Path, recipe: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("name", [*INITIALIZERS, *CONV_ONLY])
-def test_resnet50(name: str, client: initium.Client, tmp_path: Path) -> None:
+def test_resnet(name: str, client: initium.Client, tmp_path: Path) -> None:
+    model = "resnet50" if name == "kaiming_normal" else "resnet18"
     arguments = (INITIALIZERS | CONV_ONLY)[name]
     rule = {"match": {"module": ["Conv2d"], "tensor": ["weight"]}, name: arguments}
-    architecture = {"library": {"source": "torchvision", "name": "resnet50"}}
+    architecture = {"library": {"source": "torchvision", "name": model}}
     ours = served(client, tmp_path / "out", {"architecture": architecture, "init": {"rules": [rule]}})
-    assert ours == script(torchvision.models.resnet50, nn.Conv2d, name, arguments, seed=7)
+    assert ours == script(getattr(torchvision.models, model), nn.Conv2d, name, arguments, seed=7)
 
 
 @pytest.mark.parametrize("name", [*INITIALIZERS, *MATRIX_ONLY])
@@ -92,6 +94,18 @@ def test_bfloat16_is_cast_after_initialization(client: initium.Client, tmp_path:
     assert ours == save(dict(state), metadata={"format": "pt"})
 
 
+def test_shards_hold_what_one_file_holds(client: initium.Client, tmp_path: Path) -> None:
+    whole = load(served(client, tmp_path / "whole", {"architecture": MLP}))
+    recipe = {"architecture": MLP, "seed": 7, "generator": "torch", "output": {"max_shard_bytes": 2048}}
+    client.generate(recipe, tmp_path / "shards")
+    index = json.loads((tmp_path / "shards" / "model.safetensors.index.json").read_text())
+    assert len(set(index["weight_map"].values())) > 1
+    assert set(index["weight_map"]) == set(whole)
+    for name, file in index["weight_map"].items():
+        assert torch.equal(load((tmp_path / "shards" / file).read_bytes())[name], whole[name])
+    initium.verify(tmp_path / "shards")
+
+
 def test_the_manifest_records_the_environment(client: initium.Client, tmp_path: Path) -> None:
     served(client, tmp_path / "out", {"architecture": MLP})
     environment = Manifest.load(tmp_path / "out").plan.environment
@@ -103,8 +117,6 @@ def test_the_manifest_records_the_environment(client: initium.Client, tmp_path: 
 
 
 def test_ties_first_decides_as_the_plan_says(client: initium.Client, tmp_path: Path) -> None:
-    from safetensors.torch import load
-
     children = [
         {"name": "embed", "type": "Embedding", "args": {"num_embeddings": 8, "embedding_dim": 4}},
         {"name": "head", "type": "Linear", "args": {"in_features": 4, "out_features": 8, "bias": False}},
