@@ -6,6 +6,8 @@ Each misbehaves inside the fence, but for `slow_import`.
 from __future__ import annotations
 
 import os
+import pty
+import resource
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial, wraps
 
-from initium.errors import RecipeError, Violation
+from initium.errors import InitiumError, RecipeError, Violation
 from initium_server.workers.child import Job, Work
 
 
@@ -86,39 +88,45 @@ def gobble_tensor(argument: bytes) -> bytes:
     return bytes(torch.ones(100 << 30, dtype=torch.uint8).numpy())
 
 
+ACTIONS: dict[str, Callable[[], object]] = {
+    "bind": lambda: socket.socket().bind(("127.0.0.1", 0)),
+    "connect": lambda: socket.create_connection(("127.0.0.1", 9)),
+    "execute": lambda: os.execv("/bin/true", ["true"]),
+    "fork": os.fork,
+    "fork with a terminal": os.forkpty,
+    "look up an address": lambda: socket.gethostbyaddr("127.0.0.1"),
+    "look up a name": lambda: socket.getaddrinfo("localhost", 80),
+    "look up a name, the old way": lambda: socket.gethostbyname("localhost"),
+    "open a terminal": lambda: pty.spawn(["true"]),
+    "run": lambda: subprocess.run(["true"], check=True),
+    "run by a shell": lambda: os.system("true"),
+    "send a message": lambda: socket.socket(type=socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, ("127.0.0.1", 9)),
+    "send to": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+    "spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+}
+"""All that reaches the network or starts a process."""
+
+
 @fenced
-def connect(argument: bytes) -> bytes:
-    socket.create_connection(("127.0.0.1", 9), 1)
+def attempt(action: bytes) -> bytes:
+    ACTIONS[action.decode()]()
     return b""
 
 
 @fenced
-def resolve(argument: bytes) -> bytes:
-    socket.getaddrinfo("example.org", 80)
-    return b""
-
-
-@fenced
-def spawn(argument: bytes) -> bytes:
-    subprocess.run(["true"], check=True)
-    return b""
-
-
-@fenced
-def system(argument: bytes) -> bytes:
-    os.system("true")
-    return b""
-
-
-@fenced
-def fork(argument: bytes) -> bytes:
-    os.fork()
-    return b""
+def bounds(argument: bytes) -> bytes:
+    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_CORE, resource.RLIMIT_DATA)
+    return b" ".join(b"%d" % limit for kind in kinds for limit in resource.getrlimit(kind))
 
 
 @fenced
 def refuse(argument: bytes) -> bytes:
     raise RecipeError(violations=[Violation("a.b", "bad")], metadata={"k": "v"})
+
+
+@fenced
+def make_up_a_reason(argument: bytes) -> bytes:
+    raise InitiumError("odd", "MADE_UP")
 
 
 @fenced

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -95,11 +96,20 @@ def test_libraries_are_told_to_stay_offline(pool: Pool) -> None:
     assert pool.run(jobs.offline, b"") == b"11"
 
 
-@pytest.mark.parametrize("job", [jobs.connect, jobs.resolve, jobs.spawn, jobs.system, jobs.fork])
-def test_network_and_processes_are_forbidden(pool: Pool, job: Job) -> None:
+@pytest.mark.parametrize("action", jobs.ACTIONS)
+def test_network_and_processes_are_forbidden(bare: Zygote, action: str) -> None:
     with pytest.raises(InitiumError, match="not allowed while a model is built") as caught:
-        pool.run(job, b"")
+        Pool(bare, JobLimits(30)).run(jobs.attempt, action.encode())
     assert caught.value.reason == "BUILD_FAILED"
+
+
+def test_bounds_that_the_kernel_keeps_should_nobody_be_able_to_kill(bare: Zygote) -> None:
+    cpu, hard_cpu, core, hard_core, data, hard_data = map(
+        int, Pool(bare, JobLimits(40.5, 1 << 30)).run(jobs.bounds, b"").split()
+    )
+    assert cpu == hard_cpu == 45  # 40 and five more
+    assert core == hard_core == 0
+    assert 1 << 30 < data == hard_data < 3 << 30
 
 
 @pytest.mark.parametrize("job", [jobs.gobble, jobs.gobble_slowly, jobs.gobble_tensor])
@@ -122,6 +132,7 @@ def test_errors_come_back_whole(pool: Pool) -> None:
     [
         (jobs.fail, "BUILD_FAILED", "ValueError: my words"),
         (jobs.leave, "BUILD_FAILED", "SystemExit: 3"),
+        (jobs.make_up_a_reason, "BUILD_FAILED", "InitiumError: odd"),
         (jobs.overflow, "BUILD_FAILED", "RecursionError"),
         (jobs.vanish, "BUILD_CRASHED", "exit code 7"),
     ],
@@ -180,6 +191,29 @@ def test_a_zygote_that_was_killed_is_replaced(bare: Zygote) -> None:
     bare._process.kill()
     bare._process.wait()
     assert pool.run(jobs.echo, b"again") == b"again"
+
+
+def test_jobs_that_end_while_they_are_ended_leave_the_zygote_alone(bare: Zygote) -> None:
+    pool, first = Pool(bare, JobLimits(30), workers=4), bare._process
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda i: pool.run(jobs.echo, b"%d" % i), range(200))) == [
+            b"%d" % i for i in range(200)
+        ]
+    assert bare._process is first
+    assert first.poll() is None
+
+
+def test_a_process_that_ends_before_it_has_read_its_task(bare: Zygote) -> None:
+    """What is left unread makes the kernel reset the connection."""
+    pool = Pool(bare, JobLimits(30))
+    with pytest.raises(InitiumError, match="ended by itself") as caught:
+        pool.run(jobs.echo, bytes(64 << 20), lambda: bool(_kill_forks_of(bare._process.pid)))
+    assert caught.value.reason == "BUILD_CRASHED"
+
+
+def _kill_forks_of(pid: int) -> None:
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
 
 
 PARENT = """

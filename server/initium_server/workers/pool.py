@@ -107,12 +107,10 @@ class Pool:
                 if events & select.POLLOUT:
                     task = task[_sent(connection, task[:_PIECE]) :]
                 if events & (select.POLLIN | select.POLLHUP):
-                    piece = connection.recv(_PIECE)
+                    piece = _received(connection)
                     if not piece:
                         return received
                     received += piece
-            if len(received) > self._limits.bytes:
-                raise LimitExceeded(f"the built architecture takes more than {self._limits.bytes} bytes")
         return received
 
     def _decode(self, received: bytearray) -> bytes:
@@ -151,6 +149,14 @@ def _sent(connection: socket.socket, piece: memoryview) -> int:
         return connection.send(piece)
     except (BrokenPipeError, ConnectionResetError):
         return len(piece)
+
+
+def _received(connection: socket.socket) -> bytes:
+    """The next piece; nothing at the end, also where the process left a part of its task unread."""
+    try:
+        return connection.recv(_PIECE)
+    except ConnectionResetError:
+        return b""
 
 
 def _end(connection: socket.socket) -> None:

@@ -89,13 +89,13 @@ class _Forks:
     def serve(self) -> None:
         """Forks for every job until the serving process is gone."""
         while True:
-            for descriptor, _ in self._poll.poll():
-                if descriptor in self._jobs:
-                    self._reap(descriptor)
-                elif descriptor != self._control.fileno():
-                    self._kill(descriptor)
-                elif not self._accept():
-                    return
+            descriptor, _ = self._poll.poll()[0]  # one at a time: what it closes must not be met again in the same list
+            if descriptor in self._jobs:
+                self._reap(descriptor)
+            elif descriptor != self._control.fileno():
+                self._kill(descriptor)
+            elif not self._accept():
+                return
 
     def _accept(self) -> bool:
         """Forks for the next job; false when there will be none."""
