@@ -207,13 +207,14 @@ def test_a_process_that_ends_before_it_has_read_its_task(bare: Zygote) -> None:
     """What is left unread makes the kernel reset the connection."""
     pool = Pool(bare, JobLimits(30))
     with pytest.raises(InitiumError, match="ended by itself") as caught:
-        pool.run(jobs.echo, bytes(64 << 20), lambda: bool(_kill_forks_of(bare._process.pid)))
+        pool.run(jobs.echo, bytes(64 << 20), lambda: _kill_forks_of(bare._process.pid))
     assert caught.value.reason == "BUILD_CRASHED"
 
 
-def _kill_forks_of(pid: int) -> None:
+def _kill_forks_of(pid: int) -> bool:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)
+    return False
 
 
 PARENT = """
