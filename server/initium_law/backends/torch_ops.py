@@ -163,7 +163,7 @@ def _sided(words: Tensor, params: Sequence[float], threshold: int) -> Tensor:
     u = words ^ _SIGN
     k = _unsigned(u ^ above).add_(0.5)
     t = k.mul_(_select(above, step0, step1)).add_(_select(above, outer0, outer1))
-    from_mean = u.sub_(_signed(threshold)).bitwise_xor_(~above)
+    from_mean = u.sub_(signed(threshold)).bitwise_xor_(~above)
     x = _unsigned(from_mean).add_(0.5).mul_(_select(above, stride0, stride1))
     log = _minus_log2(t.mul_(2.0 - t))
     return _clamped(_ratio(log).mul_(x).add_(mean), params)
@@ -190,9 +190,9 @@ _MAPS: Mapping[int, Callable[[Tensor, Sequence[float], int], Tensor]] = {
 }
 
 
-def _signed(word: int) -> int:
-    """The int32 with the bit pattern of an unsigned word."""
-    return word - (1 << 32) if word >> 31 else word
+def signed(word: int) -> int:
+    """The int32 with the bit pattern of the low 32 bits."""
+    return ((word & _LOW32) ^ -_SIGN) + _SIGN
 
 
 def _select(mask: Tensor, zero: float, ones: float) -> Tensor:

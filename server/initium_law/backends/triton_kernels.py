@@ -20,6 +20,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from initium_law.backends import torch_ops
+from initium_law.backends.torch_ops import signed
 from initium_law.maps import far, normal, random_fills, render
 from initium_law.maps.random_fills import Draw
 
@@ -35,14 +37,7 @@ _PARAMS = 9
 _PIECE = 1 << 28
 """Elements that a launch makes at most, so that places in it are 32-bit numbers."""
 
-ELEMENT: Mapping[int, torch.dtype] = {
-    render.F32: torch.float32,
-    render.BF16: torch.int16,
-    render.F16: torch.int16,
-    render.F64: torch.float64,
-    render.F8_E4M3: torch.int8,
-    render.F8_E5M2: torch.int8,
-}
+ELEMENT: Mapping[int, torch.dtype] = {**torch_ops.ELEMENT, render.F32: torch.float32}
 """What the elements of a rendering are stored as: numbers, or the bit patterns of narrow ones."""
 
 
@@ -249,7 +244,7 @@ def fill(draw: Draw, counter: int, out: Tensor) -> None:
         part = elements[first : first + _PIECE]
         groups, place = len(part) // 4, counter + first // 4
         block = _block(groups)
-        numbers = map(_signed, (place, place >> 32, *map(int, draw.identity)))
+        numbers = map(signed, (place, place >> 32, *map(int, draw.identity)))
         draw_kernel[(triton.cdiv(groups, block),)](part, groups, *numbers, *_rest(draw), block, **OPTIONS)
 
 
@@ -267,9 +262,4 @@ def _block(groups: int) -> int:
 def _rest(draw: Draw) -> tuple[Any, ...]:
     """params to CODE."""
     params = [*draw.params.tolist(), *[0.0] * _PARAMS][:_PARAMS]
-    return tuple(params), _signed(draw.threshold), draw.kind, draw.code
-
-
-def _signed(word: int) -> int:
-    """The int32 with the bit pattern of the low 32 bits: kernels then take one type of whole number only."""
-    return ((word & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
+    return tuple(params), signed(draw.threshold), draw.kind, draw.code

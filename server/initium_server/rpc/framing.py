@@ -11,11 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from initium.v1 import service_pb2
-
-Bytes = npt.NDArray[np.uint8]
+from initium_law.dtypes import Bytes
 
 _DIGEST_SIZE = 32
 

@@ -34,11 +34,6 @@ SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
 M = TypeVar("M", bound=Message)
 
 
-def server_version() -> str:
-    """Version of the installed package."""
-    return version("initium")
-
-
 def decode(kind: type[M], data: bytes) -> M:
     """`data` as a message. Errors: RequestError."""
     message = kind()
@@ -102,7 +97,7 @@ class Service:
         with ExitStack() as stack:
             start = _check_start(held, request.start)
             header = service_pb2.GenerateHeader(
-                plan=held.plan, total_bytes=total_bytes(held.plan), server_version=server_version()
+                plan=held.plan, total_bytes=total_bytes(held.plan), server_version=version("initium")
             )
             yield service_pb2.GenerateResponse(header=header).SerializeToString()
             checkpoint = self._checkpoint(held, stack, context)
@@ -154,7 +149,7 @@ class Service:
         decode(service_pb2.GetCapabilitiesRequest, data)
         limits, settings = self._settings.limits, self._settings
         response = service_pb2.GetCapabilitiesResponse(
-            server_version=server_version(),
+            server_version=version("initium"),
             generators=GENERATORS,
             dtypes=FLOATS,
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
