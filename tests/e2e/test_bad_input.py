@@ -367,9 +367,10 @@ def test_a_full_disk(tcp_server: ServerProcess, tmp_path: Path) -> None:
     initium_command(*command)
 
 
-def test_a_plan_of_another_seed_is_refused_by_the_command(tmp_path: Path) -> None:
-    initium_command("plan", EXAMPLES / "mlp.yaml", "-o", tmp_path / "plan.json")
-    done = initium_command("generate", tmp_path / "plan.json", "-o", tmp_path / "out", "--seed", "99", check=False)
+def test_a_plan_of_another_seed_is_refused_by_the_command(tcp_server: ServerProcess, tmp_path: Path) -> None:
+    plan, server = tmp_path / "plan.json", ("--server", tcp_server.address)
+    initium_command("plan", EXAMPLES / "mlp.yaml", "-o", plan, *server)
+    done = initium_command("generate", plan, "-o", tmp_path / "out", "--seed", "99", *server, check=False)
     assert done.returncode == 2
     assert "seed" in done.stderr
 

@@ -43,7 +43,7 @@ RECIPE: dict[str, Any] = {
 
 @contextmanager
 def serving(**changes: Any) -> Iterator[initium.Client]:
-    server = Server(dataclasses.replace(Settings(listen="127.0.0.1:0", threads=2), **changes))
+    server = Server(dataclasses.replace(Settings(listen="127.0.0.1:0", threads=2, warm=False), **changes))
     server.start()
     try:
         with initium.connect(server.address) as client:
