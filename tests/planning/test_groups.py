@@ -14,20 +14,11 @@ from initium.v1 import groups_pb2
 from initium_server.planning.groups import Group, OptionChecker, assign_groups
 from initium_server.planning.inventory import Inventory
 from tests.planning.inventories import CONVNET, owner, tensor
+from tests.planning.recipes import AnyOptions
 
 DEFAULTS = {"lr": 0.1, "weight_decay": 0.0005}
 NORMS = {"name": "norms", "match": {"module": ["_BatchNorm"]}, "options": {"weight_decay": 0}}
 HEAD = {"name": "head", "match": {"path": ["head.*"]}, "scale": {"weight_decay": 10}}
-
-
-class AnyOptions:
-    """Takes every option, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    def check_options(self, optimizer: str, written: Any, groups: Any) -> None:
-        self.asked.append((optimizer, list(written), list(groups)))
 
 
 def run(

@@ -1,0 +1,218 @@
+"""Selectors put together: all keys of one, any, all and not; how deep; and what is no selector (promises 4 and 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from initium.errors import RecipeError
+from initium.v1 import init_pb2
+from initium_server.planning import Inventory, selectors
+from initium_server.planning.selectors import Matcher, compile_selector, unknown_class
+from tests.planning.inventories import CONVNET, owner, tensor
+
+PAIRS = [
+    (tensor, owner)
+    for tensor in (*CONVNET.tensors, tensor("e.weight", (4, 2), "Embedding", aliases=(owner("h.weight", "Linear"),)))
+    for owner in tensor.owners
+]
+
+
+def message(selector: dict[str, Any]) -> init_pb2.Selector:
+    return json_format.ParseDict(selector, init_pb2.Selector())
+
+
+def compiled(selector: dict[str, Any]) -> Matcher:
+    return compile_selector(message(selector), "match")
+
+
+def selected(selector: dict[str, Any]) -> set[str]:
+    """The names under which tensors are selected."""
+    matches = compiled(selector)
+    return {owner.name for tensor, owner in PAIRS if matches(tensor, owner)}
+
+
+def violations(selector: dict[str, Any]) -> list[tuple[str, str]]:
+    with pytest.raises(RecipeError) as caught:
+        compiled(selector)
+    return [(violation.field, violation.message) for violation in caught.value.violations]
+
+
+EVERYTHING = {owner.name for _, owner in PAIRS}
+LEAVES: list[dict[str, Any]] = [
+    {"module": ["Linear", "_BatchNorm"]},
+    {"class_contains": ["Conv", "Emb"]},
+    {"path": ["layers.**", "*.bias"]},
+    {"tensor": ["weight"]},
+    {"ndim": [1, 4]},
+    {"shape": [[8, "*"], ["*"]]},
+    {"block": [0]},
+    {"role": ["weight", "buffer"]},
+    {"tied": True},
+    {"all": []},
+]
+TREES = st.recursive(
+    st.sampled_from(LEAVES),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda items: {"any": items}),
+        st.lists(inner, max_size=3).map(lambda items: {"all": items}),
+        inner.map(lambda item: {"not": item}),
+        st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
+    ),
+    max_leaves=6,
+)
+
+
+def meant(selector: dict[str, Any]) -> set[str]:
+    """The definition of init.proto: each key is a set of names, and a selector is what its keys have in common."""
+    result = EVERYTHING
+    for key, value in selector.items():
+        match key:
+            case "any":
+                result = result & set().union(*map(meant, value))
+            case "all":
+                result = result.intersection(*map(meant, value))
+            case "not":
+                result = result - meant(value)
+            case _:
+                result = result & selected({key: value})
+    return result
+
+
+@settings(max_examples=60)
+@given(TREES)
+def test_selectors_compose_as_sets(selector: dict[str, Any]) -> None:
+    assert selected(selector) == meant(selector)
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"shape": [[]]}, {"bn1.num_batches_tracked"}),
+        ({"shape": [["*", "*"]], "block": [0, 1]}, {"layers.0.fc.weight", "layers.1.fc.weight"}),
+        ({"shape": [[10, "*"], [8, 3, 3, "*"]]}, {"head.weight", "conv1.weight"}),
+        ({"shape": [[10, 8, 1]]}, set()),
+        ({"shape": [[10]]}, set()),
+        ({"shape": [[0, 8]]}, set()),
+        ({"ndim": [0]}, {"bn1.num_batches_tracked"}),
+        ({"tied": True}, {"e.weight", "h.weight"}),
+        ({"path": ["h.*"]}, {"h.weight"}),
+        ({"all": [{"all": []}, {"ndim": [4]}]}, {"conv1.weight"}),
+        ({"module_path": ["h"]}, {"h.weight"}),
+        ({"class_path": ["**.Embedding"]}, {"e.weight"}),
+        ({"class_contains": ["mbed", "tchNorm2"], "tensor": ["weight"]}, {"e.weight", "bn1.weight"}),
+    ],
+)
+def test_more_of_the_keys(selector: dict[str, Any], expected: set[str]) -> None:
+    assert selected(selector) == expected
+
+
+def nested(*keys: str) -> dict[str, Any]:
+    """A selector of convolutions under these keys, the outermost first."""
+    selector: dict[str, Any] = {"ndim": [4]}
+    for key in reversed(keys):
+        selector = {key: selector if key == "not" else [selector]}
+    return selector
+
+
+@pytest.mark.parametrize("key", ["any", "all", "not"])
+def test_selectors_nest_24_deep_and_no_deeper(key: str) -> None:
+    """All of them together; `all` alone could not, since messages nest 100 deep and it takes four of them."""
+    most = [key, *["not", "any"] * 11, "not"]
+    compiled(nested(*most))
+    ((field, text),) = violations(nested(*most, "not"))
+    assert field == "match" + "".join(f".{key}" if key == "not" else f".{key}[0]" for key in [*most, "not"])
+    assert "more than 24 deep" in text
+
+
+NO_SELECTORS: list[Any] = [
+    "ndim",
+    5,
+    True,
+    {"ndim": ["x"]},
+    {"ndim": [1.5]},
+    {"ndim": [-1]},
+    {"tied": "yes"},
+    {"not": 5},
+]
+
+
+@pytest.mark.parametrize("item", NO_SELECTORS, ids=str)
+def test_an_item_of_all_that_is_no_selector_is_told_by_its_place(item: Any) -> None:
+    ((field, text),) = violations({"all": [{"ndim": [1]}, item]})
+    assert field == "match.all[1]"
+    assert text.startswith("not a selector: ")
+
+
+@pytest.mark.parametrize(
+    ("selector", "field", "text"),
+    [
+        ({"all": [{"any": [{"ndim": [1]}, {"pth": ["x"]}]}]}, "match.all[0].any[1].pth", "module, class_contains"),
+        ({"all": [{"any": []}]}, "match.all[0].any", "empty list"),
+        ({"all": [{"not": {"any": [{"role": []}]}}]}, "match.all[0].not.any[0].role", "empty list"),
+        ({"all": [{"not": {"not": {"x": 1}}}]}, "match.all[0].not.not.x", "unknown key"),
+        ({"all": [{"all": [{"x": 1}]}]}, "match.all[0].all[0].x", "unknown key"),
+        ({"all": [{}]}, "match.all[0]", "all: []"),
+        ({"all": [{"any": [{}]}]}, "match.all[0].any[0]", "all: []"),
+        ({"any": [{"ndim": [1]}, {"regex": ["("]}]}, "match.any[1].regex[0]", "RE2"),
+        ({"module_path": ["a", "*a" * 501]}, "match.module_path[1]", "characters"),
+        ({"class_path": ["*a" * 501]}, "match.class_path[0]", "characters"),
+        ({"path": ["*a" * 501]}, "match.path[0]", "characters"),
+        ({"role": ["norm", "Norm"]}, "match.role[1]", "parameter, buffer, weight, bias, norm"),
+        ({"shape": [["*"], [-1]]}, "match.shape[1]", "-1.0 is no extent"),
+        ({"shape": [[True]]}, "match.shape[0]", "True is no extent"),
+        ({"shape": [["**"]]}, "match.shape[0]", "'**' is no extent"),
+        ({"shape": [[None]]}, "match.shape[0]", "None is no extent"),
+        ({"class_contains": ["a", ""]}, "match.class_contains", "empty text"),
+    ],
+)
+def test_errors_name_the_place(selector: dict[str, Any], field: str, text: str) -> None:
+    ((where, message),) = violations(selector)
+    assert where == field
+    assert text in message
+
+
+ROLES = "parameter buffer weight bias norm embedding conv linear recurrent attention activation head"
+
+
+@pytest.mark.parametrize("word", ROLES.split())
+def test_the_roles_are_those_of_the_contract(word: str) -> None:
+    own = tensor("w", (2,), roles=("other", word))
+    assert compiled({"role": ["head", word]})(own, own.owners[0])
+    assert not compiled({"role": [word]})(tensor("w", (2,)), own.owners[0])
+
+
+def test_every_key_that_is_wrong_is_told_at_once() -> None:
+    bad = {"role": ["x"], "regex": ["("], "class_contains": [""], "ndim": [1], "not": {}}
+    assert [field for field, _ in violations(bad)] == [
+        "match.class_contains",
+        "match.regex[0]",
+        "match.role[0]",
+        "match.not",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        ({"module": ["Conv2"]}, "has the class 'Conv2'; did you mean Conv2d?"),
+        ({"module": ["Conv2d", "Linaer", "Conv2"]}, "has the class 'Linaer'; did you mean Linear?"),
+        ({"module": ["Xyzzy"]}, "has the class 'Xyzzy'"),
+        ({"module": ["Embedding"]}, ""),
+        ({"path": ["Conv2"]}, ""),
+    ],
+)
+def test_a_class_that_no_module_has_is_named_with_the_nearest(selector: dict[str, Any], text: str) -> None:
+    """Under any name of any tensor."""
+    tied = tensor("l.weight", (4, 2), "Linear", aliases=(owner("e.weight", "Embedding"),))
+    hint = unknown_class(message(selector), Inventory((tied, *CONVNET.tensors)))
+    assert hint.endswith(text)
+    assert bool(hint) == bool(text)
+
+
+def test_a_key_stays_the_function_that_it_is() -> None:
+    assert selectors.tied(True, "match.tied")(*PAIRS[-1])
