@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "constraints.txt"
 HEADER = """\
-# The exact versions that the tests run with: base, law, server, vision, transformers, test and dev, and the build backend.
+# The exact versions that the tests run with: the package, every extra, and the build backend.
 # Written by deploy/pin.py (Linux x86_64, CPython {python}); do not edit by hand.
 # A constraint installs nothing by itself, so the CUDA libraries below are ignored where torch does not ask for them,
 # and `torch==X` also admits builds with a local label, e.g. `X+cpu`.

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
+Singles = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 
@@ -159,11 +160,11 @@ def exact(values: Doubles, dtype: str) -> Bytes:
     return (_odd(values) if narrow else values).astype(DTYPES[dtype].numpy).view(np.uint8)
 
 
-def _odd(values: Doubles) -> npt.NDArray[np.float32]:
+def _odd(values: Doubles) -> Singles:
     """Binary32 numbers rounded to odd, from which any narrower format is then rounded as if from the exact value."""
     near = values.astype(np.float32)
     beyond = np.abs(near.astype(np.float64)) > np.abs(values)
     toward = np.where(beyond, np.nextafter(near, np.float32(0)), near)
     inexact = (toward.astype(np.float64) != values).astype(np.uint32)
-    odd: npt.NDArray[np.float32] = (toward.view(np.uint32) | inexact).view(np.float32)
+    odd: Singles = (toward.view(np.uint32) | inexact).view(np.float32)
     return odd

@@ -7,13 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from initium_law.backends import numba_kernel
+from initium_law.dtypes import Singles
 from initium_law.maps.random_fills import Backend
-
-Whole = npt.NDArray[np.float32]
 
 
 class Cache:
@@ -25,12 +21,12 @@ class Cache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._held: OrderedDict[Hashable, Whole] = OrderedDict()
+        self._held: OrderedDict[Hashable, Singles] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Whole]) -> Whole:
+    def get(self, key: Hashable, make: Callable[[], Singles]) -> Singles:
         """The tensor of `key`, made by `make` if it is not here; nobody may write to it."""
         with self._lock:
             turn = self._making.setdefault(key, threading.Lock())
@@ -53,7 +49,7 @@ class Cache:
             self._held.clear()
             self._bytes = 0
 
-    def _keep(self, key: Hashable, made: Whole) -> None:
+    def _keep(self, key: Hashable, made: Singles) -> None:
         with self._lock:
             if _cost(made) <= self._capacity and key not in self._held:
                 self._held[key] = made
@@ -62,7 +58,7 @@ class Cache:
                 self._bytes -= _cost(self._held.popitem(last=False)[1])
 
 
-def _cost(made: Whole) -> int:
+def _cost(made: Singles) -> int:
     """Bytes of an entry with what the cache itself needs for it."""
     return made.nbytes + 512
 

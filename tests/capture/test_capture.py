@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -15,44 +13,8 @@ from initium_law.grammar import Constant, Copy, Dirac, Eye, Fill, Literal, Norma
 from initium_server.capture import fills as capture_module
 from initium_server.capture.fills import capture, quiet
 from initium_server.capture.inventory import describe
-from initium_server.planning.inventory import Inventory
+from tests.capture.making import Make, fill_of, in_place, inventory_of
 from tests.sources.compare import check_tensors
-
-Make = Callable[[], torch.Tensor]
-
-
-def inventory_of(*tensors: Make, buffer: bool = False) -> Inventory:
-    """The inventory of a module that holds what the functions make, as `t0`, `t1`, ..."""
-
-    def build() -> nn.Module:
-        module = nn.Module()
-        for index, make in enumerate(tensors):
-            if buffer:
-                module.register_buffer(f"t{index}", make())
-            else:
-                module.register_parameter(f"t{index}", nn.Parameter(make()))
-        return module
-
-    return describe(capture(build))
-
-
-def fill_of(make: Make) -> tuple[Fill | None, str]:
-    tensor = inventory_of(make).tensors[0]
-    return tensor.default, tensor.default_error
-
-
-def in_place(*steps: Callable[[torch.Tensor], Any], shape: tuple[int, ...] = (4, 6)) -> Make:
-    """A fresh tensor with steps applied to it."""
-
-    def make() -> torch.Tensor:
-        tensor = torch.empty(shape)
-        with torch.no_grad():
-            for step in steps:
-                step(tensor)
-        return tensor
-
-    return make
-
 
 EXPRESSED: dict[str, tuple[Make, Fill]] = {
     "last overwrite wins": (in_place(lambda t: t.normal_(), lambda t: t.zero_()), Constant(0.0)),

@@ -9,6 +9,7 @@ import pytest
 
 import initium
 from initium.contract.leaves import LEAF
+from tests.client.clock import Clock, skipping
 from tests.client.fake import FakeServer
 
 FILES = {
@@ -24,8 +25,8 @@ RECIPE = {"architecture": {"library": {"source": "torchvision", "name": "resnet1
 def make_server(tmp_path: Path) -> Iterator[Callable[..., FakeServer]]:
     servers: list[FakeServer] = []
 
-    def make(files: dict[str, bytes] = FILES, **fields: Any) -> FakeServer:
-        servers.append(FakeServer(files, f"unix:{tmp_path}/s{len(servers)}", **fields))
+    def make(files: dict[str, bytes] = FILES, address: str = "", **fields: Any) -> FakeServer:
+        servers.append(FakeServer(files, address or f"unix:{tmp_path}/s{len(servers)}", **fields))
         return servers[-1]
 
     yield make
@@ -42,3 +43,9 @@ def server(make_server: Callable[..., FakeServer]) -> FakeServer:
 def client(server: FakeServer) -> Iterator[initium.Client]:
     with initium.connect(server.address, patience=5.0, timeout=10.0) as result:
         yield result
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Has retries wait for nothing."""
+    return skipping(monkeypatch)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +19,11 @@ from initium.contract.canonical import seal
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
 from initium.errors import DOMAIN
 from initium.v1 import service_pb2 as pb
-from initium.v1.manifest_pb2 import FileDigest
+from initium.v1.manifest_pb2 import FileDigest, TensorDigest
 from initium.v1.plan_pb2 import Plan, PlannedFile
+
+Messages = Generator[bytes, None, bool]
+"""What is sent; returns whether that broke off."""
 
 
 def make_plan(files: dict[str, bytes], **fields: Any) -> Plan:
@@ -28,14 +33,24 @@ def make_plan(files: dict[str, bytes], **fields: Any) -> Plan:
     return seal(Plan(files=planned, **(defaults | fields)))
 
 
-def rich_error(code: int, reason: str, message: str = "told so", violations: tuple[tuple[str, str], ...] = ()) -> Any:
-    """A gRPC status with ErrorInfo and, given violations, BadRequest."""
+def rich_error(
+    code: int,
+    reason: str,
+    message: str = "told so",
+    violations: tuple[tuple[str, str], ...] = (),
+    retry_after: float = 0.0,
+) -> Any:
+    """A gRPC status with ErrorInfo and, if given, BadRequest and RetryInfo."""
     details = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata={"key": "value"})]
     if violations:
         request = error_details_pb2.BadRequest()
         for path, text in violations:
             request.field_violations.add(field=path, description=text)
         details.append(request)
+    if retry_after:
+        info = error_details_pb2.RetryInfo()
+        info.retry_delay.FromNanoseconds(int(retry_after * 1e9))
+        details.append(info)
     status = status_pb2.Status(code=code, message=message)
     for detail in details:
         packed = any_pb2.Any()
@@ -50,10 +65,12 @@ class Faults:
 
     unavailable: int = 0
     """Calls that fail at once with UNAVAILABLE."""
+    errors: list[Any] = field(default_factory=list)
+    """Statuses for the next calls to fail with."""
     break_after: list[int] = field(default_factory=list)
-    """Per stream: the number of leaves after which it breaks."""
+    """Per stream of Generate, or of Read: the number of leaves or pieces after which it breaks."""
     break_how: str = "unavailable"
-    """`unavailable`, `silent` (no trailer), `reset` (INTERNAL of the transport) or `stall`."""
+    """`unavailable`, `silent` (no trailer), `reset`, `reset as cancelled` (of the transport), `cancelled`, `stall`."""
     corrupt: Counter[tuple[int, int]] = field(default_factory=Counter)
     """Leaves whose bytes are wrong, by (file, offset), and how often."""
     encode: Callable[[pb.Chunk], bytes] | None = None
@@ -62,25 +79,35 @@ class Faults:
     """Whether digests are unknown until the plan itself was sent."""
     error: Any = None
     """A status to fail every call with."""
+    hangs: bool = False
+    """Whether calls are answered only when the client has given them up."""
+    answer: bytes | None = None
+    """What short calls answer, instead of a message of their own."""
+    rewrite: Callable[[Iterator[bytes]], Iterable[bytes]] = iter
+    """What streams send, out of what they should send."""
     wrong_trailer: bool = False
-    on_leaf: Callable[[int], None] = lambda count: None
+    on_leaf: Callable[[int], object] = lambda count: None
 
 
 class FakeServer:
-    """Serves one plan. `requests` holds what was asked."""
+    """Serves one plan. `requests` holds what was asked, `peers` and `metadata` by whom and with which headers."""
 
     def __init__(self, files: dict[str, bytes], address: str, **fields: Any) -> None:
         self.files = list(files.values())
         self.plan = make_plan(files, **fields)
         self.faults = Faults()
         self.requests: list[Any] = []
+        self.peers: list[str] = []
+        self.metadata: list[dict[str, str | bytes]] = []
+        self.ended = threading.Semaphore(0)
+        """Released with the end of every stream, whoever ends it."""
         self._server = grpc.server(
             futures.ThreadPoolExecutor(4),
             options=[("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20)],
         )
         self._server.add_generic_rpc_handlers((self._handlers(),))
-        self._server.add_insecure_port(address)
-        self.address = address
+        port = self._server.add_insecure_port(address)
+        self.address = address.replace(":0", f":{port}")
         self._server.start()
 
     def stop(self) -> None:
@@ -91,12 +118,10 @@ class FakeServer:
             "initium.v1.InitiumService",
             {
                 "Resolve": grpc.unary_unary_rpc_method_handler(
-                    self.resolve, pb.ResolveRequest.FromString, pb.ResolveResponse.SerializeToString
+                    self.resolve, pb.ResolveRequest.FromString, self._serialized
                 ),
                 "GetCapabilities": grpc.unary_unary_rpc_method_handler(
-                    self.capabilities,
-                    pb.GetCapabilitiesRequest.FromString,
-                    pb.GetCapabilitiesResponse.SerializeToString,
+                    self.capabilities, pb.GetCapabilitiesRequest.FromString, self._serialized
                 ),
                 "Generate": grpc.unary_stream_rpc_method_handler(self.generate, pb.GenerateRequest.FromString),
                 "Read": grpc.unary_stream_rpc_method_handler(self.read, pb.ReadRequest.FromString),
@@ -105,11 +130,25 @@ class FakeServer:
 
     def _admit(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
+        self.peers.append(context.peer())
+        self.metadata.append(dict(context.invocation_metadata()))
+        if self.faults.hangs:
+            self._hang(context)
         if self.faults.unavailable:
             self.faults.unavailable -= 1
             context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        if self.faults.errors:
+            context.abort_with_status(self.faults.errors.pop(0))
         if self.faults.error is not None:
             context.abort_with_status(self.faults.error)
+
+    def _serialized(self, response: Any) -> bytes:
+        return response.SerializeToString() if self.faults.answer is None else self.faults.answer
+
+    def _hang(self, context: grpc.ServicerContext) -> None:
+        given_up = threading.Event()
+        if context.add_callback(given_up.set):
+            given_up.wait()
 
     def _know(self, source: pb.PlanSource, context: grpc.ServicerContext) -> None:
         if source.HasField("plan"):
@@ -126,19 +165,32 @@ class FakeServer:
         return pb.GetCapabilitiesResponse(server_version="fake", device="none")
 
     def generate(self, request: pb.GenerateRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.add_callback(self.ended.release)
         self._admit(request, context)
         self._know(request.source, context)
+        yield from self.faults.rewrite(self._generated(request, context))
+
+    def _generated(self, request: pb.GenerateRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         header = pb.GenerateHeader(plan=self.plan, server_version="fake", total_bytes=sum(map(len, self.files)))
         yield pb.GenerateResponse(header=header).SerializeToString()
+        chunks = self._chunks(request.start.file, request.start.offset)
+        if (yield from self._until_it_breaks(map(self._encode, chunks), context)):
+            return
+        trailer = pb.GenerateTrailer(files=self._digests(request.start.file, request.start.offset))
+        if request.tensor_digests:
+            trailer.tensors.extend(self._tensor_digests())
+        yield pb.GenerateResponse(trailer=trailer).SerializeToString()
+
+    def _until_it_breaks(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Messages:
         stop = self.faults.break_after.pop(0) if self.faults.break_after else -1
-        for count, chunk in enumerate(self._chunks(request.start.file, request.start.offset)):
+        for count, message in enumerate(itertools.chain(messages, [b""])):
             if count == stop:
                 self._break(context)
-                return
-            self.faults.on_leaf(count)
-            yield self._encode(chunk)
-        trailer = pb.GenerateTrailer(files=self._digests(request.start.file, request.start.offset))
-        yield pb.GenerateResponse(trailer=trailer).SerializeToString()
+                return True
+            if message:
+                self.faults.on_leaf(count)
+                yield message
+        return False
 
     def _break(self, context: grpc.ServicerContext) -> None:
         how = self.faults.break_how
@@ -146,9 +198,12 @@ class FakeServer:
             context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
         if how == "reset":
             context.abort(grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2")
+        if how == "reset as cancelled":
+            context.abort(grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8")
+        if how == "cancelled":
+            context.abort(grpc.StatusCode.CANCELLED, "told to stop")
         if how == "stall":
-            while context.is_active():
-                futures.wait([], timeout=0)
+            self._hang(context)
 
     def _chunks(self, first: int, start: int) -> Iterator[pb.Chunk]:
         for file in range(first, len(self.files)):
@@ -180,16 +235,25 @@ class FakeServer:
             result.append(FileDigest(name=self.plan.files[file].name, size=len(data), digest=digest))
         return result
 
+    def _tensor_digests(self) -> Iterator[TensorDigest]:
+        for tensor in self.plan.tensors:
+            data = self.files[tensor.file][tensor.offset : tensor.offset + tensor.size]
+            yield TensorDigest(name=tensor.name, digest=leaf_digest(data).hex())
+
     def read(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.add_callback(self.ended.release)
         self._admit(request, context)
         self._know(request.source, context)
         file = [planned.name for planned in self.plan.files].index(request.file)
-        data = self.files[file]
-        end = min(len(data), request.offset + request.length) if request.HasField("length") else len(data)
-        at = request.offset
+        size = len(self.files[file])
+        end = min(size, request.offset + request.length) if request.HasField("length") else size
+        pieces = self._pieces(file, request.offset, end)
+        yield from self.faults.rewrite(self._until_it_breaks(pieces, context))
+
+    def _pieces(self, file: int, at: int, end: int) -> Iterator[bytes]:
         while at < end:
             stop = min(end, (at // LEAF + 1) * LEAF)
-            piece = data[at:stop]
+            piece = self.files[file][at:stop]
             body = self._maybe_corrupt(file, at, piece)
             yield pb.ReadResponse(offset=at, digest=leaf_digest(piece), data=body).SerializeToString()
             at = stop

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import initium
-from initium.client.framing import Leaf, parse_generate, parse_read
+from initium.client.framing import parse_generate, parse_read
+from initium.contract.leaves import Leaf
 from initium.v1 import service_pb2 as pb
 from tests.client.test_streams import varint
 

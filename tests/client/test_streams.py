@@ -19,7 +19,7 @@ import pytest
 import initium
 from initium.client.retry import Patience
 from initium.contract.leaves import LEAF
-from initium.disk.partial import SIDECAR
+from initium.disk.partial import RECORD, SIDECAR
 from initium.v1 import service_pb2 as pb
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error
@@ -44,6 +44,7 @@ def test_generate_writes_every_file_and_the_manifest_last(client: initium.Client
     assert seen[-1] == (sum(map(len, FILES.values())),) * 2
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("how", ["unavailable", "silent", "reset"])
 def test_promise_8_goes_on_from_the_first_missing_leaf(
     client: initium.Client, server: FakeServer, tmp_path: Path, how: str
@@ -65,7 +66,7 @@ def test_promise_8_another_replica_gets_the_plan(client: initium.Client, server:
 def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("initium.client.rpc.MIN_STALL", 0.5)
     server.faults = Faults(break_after=[2], break_how="stall")
-    with initium.connect(server.address, patience=3.0) as client:
+    with initium.connect(server.address, patience=3.0, timeout=1.0) as client:
         monkeypatch.setattr(client._rpc, "_patience", 0.5)
         patience = Patience(5.0)
         monkeypatch.setattr(client._rpc, "patience", lambda: patience)
@@ -73,6 +74,7 @@ def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path
     assert_complete(tmp_path / "out")
 
 
+@pytest.mark.usefixtures("clock")
 def test_generator_torch_restarts_at_zero_and_delivers_each_leaf_once(
     make_server: Callable[..., FakeServer],
 ) -> None:
@@ -85,6 +87,7 @@ def test_generator_torch_restarts_at_zero_and_delivers_each_leaf_once(
     assert starts(server) == [(0, 0)] * 3
 
 
+@pytest.mark.usefixtures("clock")
 def test_unavailable_servers_are_waited_for(client: initium.Client, server: FakeServer) -> None:
     server.faults = Faults(unavailable=3)
     assert client.capabilities().server_version == "fake"
@@ -216,8 +219,10 @@ def test_promise_6_few_leaves_are_in_flight(
     with initium.connect(server.address) as client:
         thread = threading.Thread(target=client.generate, args=(server.plan, tmp_path / "out"))
         thread.start()
-        time.sleep(1.0)
-        stalled_at = sent
+        stalled_at = -1
+        while not sent or sent != stalled_at:
+            stalled_at = sent
+            time.sleep(0.2)
         gate.set()
         thread.join()
     assert stalled_at < 60  # 16 in the pipeline, a window of 16 MiB, and what the socket holds
@@ -231,20 +236,16 @@ def test_ctrl_c_and_sigterm_keep_partials_and_the_next_run_goes_on(
     out = tmp_path / "out"
     plan_file = tmp_path / "plan.json"
     initium.write_plan(server.plan, plan_file)
-    reached = threading.Event()
-
-    def pause(count: int) -> None:
-        if count == 3:
-            reached.set()
-            time.sleep(1.5)
-
-    server.faults.on_leaf = pause
+    stopped = threading.Event()
+    server.faults.on_leaf = lambda count: stopped.wait(30) if count == 3 else None
     command = [sys.executable, "-m", "initium.cli", "generate", str(plan_file), "-o", str(out)]
     process = subprocess.Popen([*command, "--server", server.address], stderr=subprocess.PIPE, text=True)
-    assert reached.wait(30)
-    time.sleep(0.3)
+    while not (out / SIDECAR).exists() or len((out / SIDECAR).read_bytes().partition(b"\n")[2]) < 3 * RECORD.size:
+        assert process.poll() is None
+        time.sleep(0.005)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
+    stopped.set()
     assert process.returncode == code
     assert "run the same command again to go on" in stderr
     assert "Traceback" not in stderr
@@ -260,14 +261,20 @@ def test_ctrl_c_and_sigterm_keep_partials_and_the_next_run_goes_on(
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_before_anything_arrived(server: FakeServer, tmp_path: Path, number: int, code: int) -> None:
-    plan_file, reached = tmp_path / "plan.json", threading.Event()
+    plan_file, reached, stopped = tmp_path / "plan.json", threading.Event(), threading.Event()
     initium.write_plan(server.plan, plan_file)
-    server.faults.on_leaf = lambda _: (reached.set(), time.sleep(1.5))[1]
+
+    def pause(count: int) -> None:
+        reached.set()
+        stopped.wait(30)
+
+    server.faults.on_leaf = pause
     command = [sys.executable, "-m", "initium.cli", "generate", str(plan_file), "-o", str(tmp_path / "out")]
     process = subprocess.Popen([*command, "--server", server.address], stderr=subprocess.PIPE, text=True)
     assert reached.wait(30)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
+    stopped.set()
     assert (process.returncode, stderr) == (code, "stopped; nothing was written\n")
     assert not (tmp_path / "out").exists()
 

@@ -114,16 +114,49 @@ def test_refused_with_line_and_column(text: str, loader: str, monkeypatch: pytes
     assert what in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n..."])
-def test_empty(text: str) -> None:
-    assert _outcome(text) in ("empty", None)
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
+def test_no_document(text: str) -> None:
+    with pytest.raises(RecipeError, match="the text is empty; a recipe needs at least `architecture` and `seed`"):
+        yaml12.load(text)
 
 
-def _outcome(text: str) -> Any:
-    try:
-        return yaml12.load(text)
-    except RecipeError as error:
-        return "empty" if "empty" in str(error) else str(error)
+@pytest.mark.parametrize("text", ["---\n...", "---", "~"])
+def test_an_empty_document(text: str) -> None:
+    assert yaml12.load(text) is None
+
+
+@pytest.mark.parametrize("text", ["%YAML 1.2\n---\na: 1", "---\na: 1\n", "---\na: 1\n...\n", "\n\n  a: 1"])
+def test_one_document_in_every_frame(text: str) -> None:
+    assert yaml12.load(text) == {"a": 1}
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: \x01", "characters are not allowed"),
+        ("a: \ud800", "half of a surrogate pair; a recipe is valid Unicode|characters are not allowed"),
+    ],
+)
+def test_what_is_no_text(text: str, told: str, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml12, "_LOADER", yaml12.core_loader(getattr(yaml, loader)))
+    with pytest.raises(RecipeError, match=told) as caught:
+        yaml12.load(text)
+    assert caught.value.message == "the text is not valid YAML 1.2 or JSON"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": "\\ud83d\\ude00"}', {"a": "\U0001f600"}),
+        ('["\\u00e9\\/"]', ["\u00e9/"]),
+        ('{\n\t"a": [\n\t\t1\n\t]\n}\n', {"a": [1]}),
+        ('  {"a": {"b": {}}, "c": []}', {"a": {"b": {}}, "c": []}),
+        ('{"x": NaN, "y": [Infinity, -Infinity]}', {"x": "NaN", "y": ["Infinity", "-Infinity"]}),
+    ],
+)
+def test_json_as_json_reads_it_and_its_extensions_as_text(text: str, value: Any) -> None:
+    assert yaml12.load(text) == value
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', "- ", "a: {b: [", "{? "])

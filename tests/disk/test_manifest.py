@@ -1,14 +1,10 @@
-"""The groups of a manifest in the hands of torch.optim, and tensors out of the stream."""
+"""The groups of a manifest in the hands of torch.optim."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
-import numpy as np
 import pytest
 import torch
 from google.protobuf.struct_pb2 import Struct
@@ -16,10 +12,8 @@ from torch import nn
 
 import initium
 from initium.contract.canonical import seal
-from initium.contract.leaves import LEAF
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor
-from tests.client.fake import FakeServer
 
 
 class Tied(nn.Module):
@@ -142,36 +136,3 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     manifest = tied_manifest(lr=1)
     manifest.save(tmp_path)
     assert initium.Manifest.load(tmp_path) == manifest == initium.Manifest.load(tmp_path / "manifest.json")
-
-
-def test_tensors_come_whole_in_their_own_dtypes(make_server: Callable[..., FakeServer]) -> None:
-    values: dict[str, np.ndarray[Any, Any]] = {
-        "a": np.arange(LEAF, dtype=np.float32).reshape(4, -1),
-        "b": np.array([1.5, -2], ml_dtypes.bfloat16),
-        "empty": np.zeros((0, 3), np.float64),
-        "c": np.array(7, np.int64),
-        "d": np.array([True, False]),
-        "last": np.zeros((0,), np.uint8),
-    }
-    names = {"float32": "F32", "bfloat16": "BF16", "float64": "F64", "int64": "I64", "bool": "BOOL", "uint8": "U8"}
-    files = {"x.safetensors": random.Random(0).randbytes(100), "y.safetensors": b"header", "config.json": b"{}"}
-    tensors = []
-    for index, (name, array) in enumerate(values.items()):
-        file = "x.safetensors" if index < 2 else "y.safetensors"
-        fields: dict[str, Any] = {"file": 0 if index < 2 else 1, "offset": len(files[file]), "size": array.nbytes}
-        tensors.append(tensor(name, list(array.shape), **fields | {"dtype": names[array.dtype.name]}))
-        files[file] += array.tobytes()
-    server = make_server(files, tensors=tensors)
-    with initium.connect(server.address) as client:
-        received = dict(client.tensors(server.plan))
-    assert list(received) == list(values)
-    for name, array in values.items():
-        assert received[name].dtype == array.dtype
-        np.testing.assert_array_equal(received[name], array)
-
-
-def test_unknown_dtypes_and_wrong_sizes_are_errors(make_server: Callable[..., FakeServer]) -> None:
-    for dtype, error in (("F4", initium.Unsupported), ("F32", initium.ServerError)):
-        server = make_server({"x": b"abc"}, tensors=[tensor("t", [1], dtype=dtype, size=3)])
-        with initium.connect(server.address) as client, pytest.raises(error):
-            list(client.tensors(server.plan))

@@ -6,27 +6,27 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from initium.cli.common import Commands, add_command, add_json, add_server, open_client, print_json, to_numbers
+from initium.cli import common
 
 _EXAMPLES = """\
   initium capabilities
   initium capabilities --server trainer:7070 --json"""
 
 
-def register(commands: Commands) -> None:
+def register(commands: common.Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "capabilities", "show what a server can do, and its limits", _EXAMPLES)
-    add_server(parser)
-    add_json(parser)
+    parser = common.add_command(commands, "capabilities", "show what a server can do, and its limits", _EXAMPLES)
+    common.add_server(parser)
+    common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the capabilities."""
-    with open_client(args) as client:
-        data = to_numbers(client.capabilities())
+    with common.open_client(args) as client:
+        data = common.to_numbers(client.capabilities())
     if args.json:
-        print_json(data)
+        common.print_json(data)
     else:
         print(*_lines(data), sep="\n")
     return 0

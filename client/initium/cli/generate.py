@@ -7,22 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from initium.cli.common import (
-    Commands,
-    add_command,
-    add_json,
-    add_recipe,
-    add_seed,
-    add_server,
-    files_and_bytes,
-    human_bytes,
-    open_client,
-    print_json,
-    read_source,
-    say,
-    stop_status,
-    to_numbers,
-)
+from initium.cli import common
 from initium.cli.progress import Report, progress
 from initium.contract.leaves import LEAF
 from initium.disk.manifest import Manifest
@@ -34,34 +19,35 @@ _EXAMPLES = """\
   initium generate llama_1b.yaml -o llama/ --device cuda --seed 7"""
 
 
-def register(commands: Commands) -> None:
+def register(commands: common.Commands) -> None:
     """Adds the command."""
-    parser = add_command(commands, "generate", "write the checkpoint of a recipe or plan to a directory", _EXAMPLES)
-    add_recipe(parser, "RECIPE_OR_PLAN")
+    summary = "write the checkpoint of a recipe or plan to a directory"
+    parser = common.add_command(commands, "generate", summary, _EXAMPLES)
+    common.add_recipe(parser, "RECIPE_OR_PLAN")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="directory: absent or empty")
-    add_seed(parser)
-    add_server(parser)
+    common.add_seed(parser)
+    common.add_server(parser)
     parser.add_argument("--force", action="store_true", help="replace the checkpoint in DIR; foreign files stay")
     parser.add_argument(
         "--tensor-digests", action="store_true", help="have each tensor's digest too; printed by --json"
     )
-    add_json(parser)
+    common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Generates, and prints what was made."""
-    source = read_source(args.source, seed=args.seed)
+    source = common.read_source(args.source, seed=args.seed)
     start, manifest = time.monotonic(), None
     try:
-        with open_client(args) as client, progress(args.output.name or "checkpoint") as report:
+        with common.open_client(args) as client, progress(args.output.name or "checkpoint") as report:
             report = _reporting_resume(report)
             manifest = client.generate(
                 source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests
             )
     except KeyboardInterrupt as stop:
-        say(f"stopped; {_what_stays(args.output, manifest)}")
-        return stop_status(stop)
+        common.say(f"stopped; {_what_stays(args.output, manifest)}")
+        return common.stop_status(stop)
     _report(args, manifest, time.monotonic() - start)
     return 0
 
@@ -81,7 +67,7 @@ def _reporting_resume(report: Report) -> Report:
     def reported(done: int, total: int) -> None:
         nonlocal first
         if first and done > LEAF:
-            say(f"resuming: {human_bytes(done)} of {human_bytes(total)} are here already")
+            common.say(f"resuming: {common.human_bytes(done)} of {common.human_bytes(total)} are here already")
         first = False
         report(done, total)
 
@@ -90,9 +76,9 @@ def _reporting_resume(report: Report) -> Report:
 
 def _report(args: argparse.Namespace, manifest: Manifest, seconds: float) -> None:
     if args.json:
-        print_json(_summary(args, manifest, seconds))
+        common.print_json(_summary(args, manifest, seconds))
     else:
-        say(f"{files_and_bytes(manifest.proto.files)} in {seconds:.1f} s: {args.output}")
+        common.say(f"{common.files_and_bytes(manifest.proto.files)} in {seconds:.1f} s: {args.output}")
         print(manifest.plan.plan_digest)
 
 
@@ -103,6 +89,6 @@ def _summary(args: argparse.Namespace, manifest: Manifest, seconds: float) -> di
         "weights_key": manifest.plan.weights_key,
         "bytes": sum(file.size for file in manifest.proto.files),
         "seconds": round(seconds, 3),
-        "files": [to_numbers(file) for file in manifest.proto.files],
+        "files": [common.to_numbers(file) for file in manifest.proto.files],
         "tensor_digests": dict(manifest.tensor_digests),
     }

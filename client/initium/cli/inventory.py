@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from initium.cli import words
-from initium.cli.common import (
-    Commands,
-    add_command,
-    add_json,
-    add_recipe,
-    add_server,
-    open_client,
-    print_json,
-    read_source,
-    to_numbers,
-)
+from initium.cli import common, words
 from initium.cli.table import table
 from initium.errors import RecipeError
 from initium.v1.recipe_pb2 import Recipe
@@ -29,25 +18,25 @@ _EXAMPLES = """\
 _HEADER = ("name", "shape", "dtype", "kind", "class", "module", "roles", "block", "default")
 
 
-def register(commands: Commands) -> None:
+def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "list the tensors of a recipe's architecture: what one needs to write rules"
-    parser = add_command(commands, "inventory", summary, _EXAMPLES)
-    add_recipe(parser)
-    add_server(parser)
-    add_json(parser)
+    parser = common.add_command(commands, "inventory", summary, _EXAMPLES)
+    common.add_recipe(parser)
+    common.add_server(parser)
+    common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the inventory."""
-    recipe = read_source(args.source, require_seed=False)
+    recipe = common.read_source(args.source, require_seed=False)
     if not isinstance(recipe, Recipe):
         raise RecipeError("a plan has no inventory; use the recipe it was made from")
-    with open_client(args) as client:
+    with common.open_client(args) as client:
         tensors = client.inventory(recipe)
     if args.json:
-        print_json([to_numbers(tensor) for tensor in tensors])
+        common.print_json([common.to_numbers(tensor) for tensor in tensors])
     else:
         print(*table(_HEADER, [_row(tensor) for tensor in tensors]), sep="\n")
     return 0

@@ -6,20 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from initium.cli import words
-from initium.cli.common import (
-    Commands,
-    add_command,
-    add_json,
-    add_recipe,
-    add_seed,
-    add_server,
-    human_bytes,
-    open_client,
-    print_json,
-    read_source,
-    say,
-)
+from initium.cli import common, words
 from initium.cli.table import table
 from initium.contract.canonical import canonical_json, to_json
 from initium.contract.plans import sealed, total_bytes, total_elements, write_plan
@@ -33,33 +20,33 @@ _EXAMPLES = """\
 _HEADER = ("tensor", "shape", "dtype", "rule", "fill", "group")
 
 
-def register(commands: Commands) -> None:
+def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "show what a recipe would make, without making it: every tensor's rule, numbers and group"
-    parser = add_command(commands, "plan", summary, _EXAMPLES)
-    add_recipe(parser, "RECIPE_OR_PLAN")
+    parser = common.add_command(commands, "plan", summary, _EXAMPLES)
+    common.add_recipe(parser, "RECIPE_OR_PLAN")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write the plan; `generate` takes it; - for stdout"
     )
-    add_seed(parser)
-    add_server(parser)
-    add_json(parser)
+    common.add_seed(parser)
+    common.add_server(parser)
+    common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the plan, and writes it with -o; `-o -` prints only what would be written."""
-    source = read_source(args.source, seed=args.seed)
-    with open_client(args) as client:
+    source = common.read_source(args.source, seed=args.seed)
+    with common.open_client(args) as client:
         plan = client.resolve(source)
     if args.output == Path("-"):
         print(canonical_json(sealed(plan)).decode())
         return 0
     if args.output is not None:
         write_plan(plan, args.output)
-        say(f"wrote {args.output}")
+        common.say(f"wrote {args.output}")
     if args.json:
-        print_json(to_json(plan))
+        common.print_json(to_json(plan))
     else:
         print(*table(_HEADER, [_row(plan, tensor) for tensor in plan.tensors]), *_totals(plan), sep="\n")
     return 0
@@ -86,7 +73,7 @@ def _totals(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"tensors    {len(plan.tensors):,}"
     yield f"elements   {total_elements(plan):,}"
-    yield f"bytes      {size:,} ({human_bytes(size)})"
+    yield f"bytes      {size:,} ({common.human_bytes(size)})"
     yield f"files      {', '.join(file.name for file in plan.files[:6])}{_more(len(plan.files) - 6)}"
     yield f"generator  {plan.generator}, seed {plan.seed}"
     yield f"digest     {plan.plan_digest}"

@@ -5,16 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from initium.cli.common import (
-    Commands,
-    add_command,
-    add_json,
-    add_server,
-    files_and_bytes,
-    open_client,
-    print_json,
-    say,
-)
+from initium.cli import common
 from initium.cli.progress import progress
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
@@ -27,14 +18,14 @@ _EXAMPLES = """\
   initium verify resnet50/ --redraw --server trainer:7070"""
 
 
-def register(commands: Commands) -> None:
+def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "check a checkpoint against its manifest, or against its plan drawn again"
-    parser = add_command(commands, "verify", summary, _EXAMPLES)
+    parser = common.add_command(commands, "verify", summary, _EXAMPLES)
     parser.add_argument("directory", type=Path, metavar="DIR", help="directory that `generate` wrote")
     parser.add_argument("--redraw", action="store_true", help="draw everything again and compare every byte")
-    add_server(parser)
-    add_json(parser)
+    common.add_server(parser)
+    common.add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     except VerifyError as error:
         if not args.json:
             raise
-        print_json({"ok": False, "differences": [{"file": v.field, "message": v.message} for v in error.violations]})
+        found = [{"file": violation.field, "message": violation.message} for violation in error.violations]
+        common.print_json({"ok": False, "differences": found})
         return 1
     _report(args, manifest)
     return 0
@@ -63,13 +55,13 @@ def _verify(args: argparse.Namespace) -> Manifest:
         if args.server is None and args.threads is None:
             # The bytes of generator `torch` depend on how many threads drew.
             args.threads = int(plan.environment.get("threads", "0")) or None
-        with open_client(args) as client:
+        with common.open_client(args) as client:
             return redraw(args.directory, client, report)
 
 
 def _report(args: argparse.Namespace, manifest: Manifest) -> None:
     if args.json:
-        print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
+        common.print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
         return
     against = "its plan, drawn again" if args.redraw else "its manifest"
-    say(f"{args.directory}: {files_and_bytes(manifest.proto.files)}: equal to {against}")
+    common.say(f"{args.directory}: {common.files_and_bytes(manifest.proto.files)}: equal to {against}")

@@ -36,6 +36,16 @@ _RANGES = {
 }
 
 
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (type(None), "nothing"),
+    (bool, "a boolean"),
+    (Real, "a number"),
+    (str, "text"),
+    (Mapping, "a mapping"),
+    ((list, tuple), "a list"),
+)
+
+
 class TooMany(Exception):
     """Stops the walk once MAX_VIOLATIONS are found."""
 
@@ -111,7 +121,9 @@ class Walk:
     def _single(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         if field.message_type is not None:
             return self._child(field, value, path, depth)
-        return _SCALARS[field.type](self, field, value, path)
+        if field.type in _RANGES:
+            return self._integer(*_RANGES[field.type], value, path)
+        return _SCALARS[field.type](self, value, path)
 
     def _child(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         name = _message_type(field).full_name
@@ -150,7 +162,7 @@ class Walk:
             if abs(int(value)) > _EXACT:
                 return self.report(path, f"{value} is beyond 2^53, so it would not arrive exactly")
             return int(value)
-        return self._double(None, value, path)
+        return self._double(value, path)
 
     def _text(self, value: Any, path: str) -> Any:
         if not isinstance(value, str):
@@ -159,36 +171,30 @@ class Walk:
             return self.report(path, "holds half of a surrogate pair; text is valid Unicode")
         return value
 
-    def _string(self, field: FieldDescriptor, value: Any, path: str) -> Any:
-        return self._text(value, path)
-
-    def _bool(self, field: FieldDescriptor, value: Any, path: str) -> Any:
+    def _bool(self, value: Any, path: str) -> Any:
         return value if isinstance(value, bool) else self.report(path, f"must be true or false, not {_shown(value)}")
 
-    def _double(self, field: FieldDescriptor | None, value: Any, path: str) -> Any:
+    def _double(self, value: Any, path: str) -> Any:
         number = _as_double(value)
         if number is None:
-            return self.report(path, f"must be a number, not {kind_of(value)}{_shown_text(value)}")
+            text = f" {_shown(value)}" if isinstance(value, str) else ""
+            return self.report(path, f"must be a number, not {kind_of(value)}{text}")
         if not math.isfinite(number):
             return self.report(path, f"must be finite, not {_shown(value)}")
         return number
 
-    def _integer(self, field: FieldDescriptor, value: Any, path: str) -> Any:
-        low, high = _RANGES[field.type]
-        limits = f"an integer in {low}..{_power(high)}"
+    def _integer(self, low: int, high: int, value: Any, path: str) -> Any:
         number = _as_integer(value)
         if number is None or not low <= number <= high:
-            return self.report(path, f"must be {limits}, not {_shown(value)}")
+            limits = f"{low}..2^{high.bit_length()}-1"
+            return self.report(path, f"must be an integer in {limits}, not {_shown(value)}")
         return number
 
 
-_SCALARS: Mapping[int, Callable[[Walk, FieldDescriptor, Any, str], Any]] = {
-    FieldDescriptor.TYPE_STRING: Walk._string,
+_SCALARS: Mapping[int, Callable[[Walk, Any, str], Any]] = {
+    FieldDescriptor.TYPE_STRING: Walk._text,
     FieldDescriptor.TYPE_BOOL: Walk._bool,
     FieldDescriptor.TYPE_DOUBLE: Walk._double,
-    FieldDescriptor.TYPE_UINT32: Walk._integer,
-    FieldDescriptor.TYPE_UINT64: Walk._integer,
-    FieldDescriptor.TYPE_SINT32: Walk._integer,
 }
 
 
@@ -216,17 +222,7 @@ def join(path: str, key: str) -> str:
 
 def kind_of(value: Any) -> str:
     """What `value` is, in the words of recipe files."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, Real):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list" if isinstance(value, (list, tuple)) else f"a Python {type(value).__name__}"
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), f"a Python {type(value).__name__}")
 
 
 def _unknown(schema: Descriptor, key: str) -> str:
@@ -264,14 +260,6 @@ def _is_plain_message(field: FieldDescriptor) -> bool:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _shown_text(value: Any) -> str:
-    return f" {_shown(value)}" if isinstance(value, str) else ""
-
-
-def _power(high: int) -> str:
-    return f"2^{high.bit_length()}-1"
 
 
 def _as_double(value: Any) -> float | None:

@@ -9,12 +9,9 @@ machine agrees.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from initium_law.dtypes import Doubles, Singles
 from initium_law.maps.phi import LN2_HIGH, LN2_LOW, LOG2_E
-
-Singles = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 _SQRT_HALF = float.fromhex("0x1.6a09e667f3bcdp-1")
 _TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")

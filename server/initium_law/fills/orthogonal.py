@@ -32,12 +32,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from initium_law.dtypes import Doubles, Singles
 from initium_law.jit import jit
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 PANEL = 32
 """Reflections that are applied at once; a part of the law, as sums are formed panel by panel."""
@@ -146,7 +143,7 @@ def _padded(count: int, multiple: int = _UNROLL) -> int:
     return -(-count // multiple) * multiple
 
 
-def _panel(normals: Floats, first: int) -> Panel:
+def _panel(normals: Singles, first: int) -> Panel:
     """Steps 1 and 2 for the panel that begins with column `first` of float32[m, n]."""
     m, n = normals.shape
     columns = _padded(min(PANEL, n - first))
@@ -157,7 +154,7 @@ def _panel(normals: Floats, first: int) -> Panel:
     return Panel(first, v, g, tau, d)
 
 
-def _slab(panels: list[Panel], columns: range, gain: float, out: Floats, stop: threading.Event) -> None:
+def _slab(panels: list[Panel], columns: range, gain: float, out: Singles, stop: threading.Event) -> None:
     """Steps 3 and 4 for some columns of `out`, float32[m, n]; gives up between panels once `stop` is set.
 
     A panel right of a column would only subtract zeros from it.
@@ -176,7 +173,7 @@ def _slab(panels: list[Panel], columns: range, gain: float, out: Floats, stop: t
     finish(q, float(gain), np.uint64(first), out)
 
 
-def orthogonal(normals: Floats, gain: float, threads: int = 1, slab: int = SLAB) -> Floats:
+def orthogonal(normals: Singles, gain: float, threads: int = 1, slab: int = SLAB) -> Singles:
     """`gain` times a Haar-distributed m x n matrix, m >= n, from standard normals: float32[m, n] to float32[m, n].
 
     Columns are orthonormal up to gain; for a wide matrix transpose the result. `threads` and `slab` (columns that a

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from initium_law.backends import numba_kernel
-from initium_law.dtypes import Bytes
+from initium_law.dtypes import Bytes, Singles
 from initium_law.fills import functions
 from initium_law.fills.writer import Writer, in_slabs
 from initium_law.maps.render import render
-
-Singles = npt.NDArray[np.float32]
 
 
 def _clamp(x: Singles, low: Singles, high: Singles) -> Singles:

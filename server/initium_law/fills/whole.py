@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from initium_law.backends import numba_kernel
-from initium_law.dtypes import FLOATS, Bytes, encode, exact
+from initium_law.dtypes import FLOATS, Bytes, Singles, encode, exact
 from initium_law.fills.orthogonal import orthogonal as orthogonal_matrix
 from initium_law.fills.place import Place
 from initium_law.fills.writer import Writer, in_slabs
@@ -20,7 +20,6 @@ from initium_law.grammar import Fill, Normal, NormOf, Orthogonal, Permutation, S
 from initium_law.jit import jit
 from initium_law.maps.render import render
 
-Singles = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
 Make = Callable[[], npt.NDArray[Any]]
 

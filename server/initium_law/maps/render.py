@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from initium_law.dtypes import FLOATS, ITEM_SIZE, largest
+from initium_law.dtypes import FLOATS, ITEM_SIZE, Bytes, Singles, largest
 from initium_law.jit import jit
 from initium_law.maps.philox import BLOCK, LENGTH
 
@@ -109,7 +108,7 @@ def render_block(values: Any, scratch: Any, code: Any) -> None:
             octets[j] = f8_e5m2(bits[j])
 
 
-def render(values: npt.NDArray[np.float32], dtype: str) -> npt.NDArray[np.uint8]:
+def render(values: Singles, dtype: str) -> Bytes:
     """The elements of any values, NaN and infinities too; float32[n] to uint8[n * size]."""
     form, code, size = FLOATS[dtype], RENDERINGS[dtype], ITEM_SIZE[dtype]
     top = np.float32(largest(FLOATS["F32" if dtype == "F64" else dtype]))

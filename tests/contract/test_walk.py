@@ -1,0 +1,250 @@
+"""The walk over data and schema: what passes unchanged, where integers and nesting end, and the words of its errors."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+
+import initium
+from initium.contract.strict import MAX_VIOLATIONS, kind_of, unknown_keys
+from initium.v1.plan_pb2 import Plan
+from initium.v1.recipe_pb2 import Recipe
+from tests.contract.test_recipe import args, recipe, rule
+
+ARGS = "architecture.library.args"
+RULE = "init.rules[0]"
+# Any: the stubs have two descriptor classes for one.
+PLAN: Any = Plan.DESCRIPTOR
+RECIPE: Any = Recipe.DESCRIPTOR
+
+
+def tensors(**fields: Any) -> dict[str, Any]:
+    return recipe(architecture={"tensors": {"tensors": [{"name": "x"} | fields]}})
+
+
+def told(data: Any) -> list[str]:
+    with pytest.raises(initium.RecipeError) as caught:
+        initium.load_recipe(data)
+    assert caught.value.message == "the recipe is not valid"
+    assert caught.value.reason == "INVALID_RECIPE"
+    return [str(violation) for violation in caught.value.violations]
+
+
+INTEGERS: dict[str, tuple[Any, str, int, int, str]] = {
+    "uint64": (lambda value: recipe(seed=value), "seed", 0, 2**64 - 1, "0..2^64-1"),
+    "uint32": (
+        lambda value: rule(match={"ndim": [2, value]}),
+        f"{RULE}.match.ndim[1]",
+        0,
+        2**32 - 1,
+        "0..2^32-1",
+    ),
+    "sint32": (
+        lambda value: tensors(fans={"fan_in": [0], "fan_out": [value]}),
+        "architecture.tensors.tensors[0].fans.fan_out[0]",
+        -(2**31),
+        2**31 - 1,
+        "-2147483648..2^31-1",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INTEGERS)
+def test_integers_end_where_their_type_does(kind: str) -> None:
+    make, path, low, high, limits = INTEGERS[kind]
+    for value in (low, high, str(low), str(high)):
+        assert str(int(value)) in str(initium.load_recipe(make(value)))
+    for value in (low - 1, high + 1):
+        assert told(make(value)) == [f"{path}: must be an integer in {limits}, not {value}"]
+
+
+@pytest.mark.parametrize("text", ["1.0", "01", "+1", " 1", "1_0", "", "--1", "0x1", "\u0661", "0" * 21, "1" * 22])
+def test_text_that_is_no_plain_integer(text: str) -> None:
+    assert told(recipe(seed=text)) == [f"seed: must be an integer in 0..2^64-1, not {text!r}"]
+
+
+def test_numbers_of_any_kind_are_integers_if_they_are_whole_and_exact() -> None:
+    whole: list[Any] = [2.0**53, np.uint64(2**53), np.float32(2.0**53), Fraction(2**53)]
+    for value in whole:
+        assert initium.load_recipe(recipe(seed=value)).seed == 2**53
+    others: list[Any] = [2.0**53 + 2, 0.5, float("inf"), float("nan"), Decimal(3)]
+    for value in others:
+        assert told(recipe(seed=value))[0].startswith("seed: must be an integer in 0..2^64-1, not ")
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(TEXT, json_values, max_size=3))
+def test_free_form_values_arrive_as_they_are(values: dict[str, Any]) -> None:
+    loaded = initium.load_recipe(args(**values))
+    assert json_format.MessageToDict(loaded.architecture.library.args) == values
+
+
+def test_free_form_values_that_json_has_not() -> None:
+    values = {"pair": (1, (2,)), "number": np.float32(0.5), "count": np.int64(3)}
+    loaded = initium.load_recipe(args(**values)).architecture.library.args
+    assert json_format.MessageToDict(loaded) == {"pair": [1, [2]], "number": 0.5, "count": 3}
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "a key that is no text": (args(x={1: 2}), f"{ARGS}.x: must be text, not a number 1; put it in quotes"),
+    "a key that is nothing": (args(x={None: 2}), f"{ARGS}.x: must be text, not nothing None; put it in quotes"),
+    "half a pair in a key": (args(x={"\udfff": 2}), f"{ARGS}.x: holds half of a surrogate pair; text is valid Unicode"),
+    "half a pair in text": (args(x=["a\ud800"]), f"{ARGS}.x[0]: holds half of a surrogate pair; text is valid Unicode"),
+    "too large": (args(x=-(2**53) - 1), f"{ARGS}.x: -9007199254740993 is beyond 2^53, so it would not arrive exactly"),
+    "bytes": (args(x=b"y"), f"{ARGS}.x: must be a number, not a Python bytes"),
+    "a date": (args(x=datetime.date(2026, 1, 1)), f"{ARGS}.x: must be a number, not a Python date"),
+    "a set": (rule(match={"module": {"x"}}), f"{RULE}.match.module: must be a list, not a Python set; write [{{'x'}}]"),
+    "a mapping as a list": (
+        rule(match={"module": {"x": 1}}),
+        f"{RULE}.match.module: must be a list, not a mapping; write [{{'x': 1}}]",
+    ),
+    "a boolean as a list": (
+        rule(match={"any": True}),
+        f"{RULE}.match.any: must be a list, not a boolean; write [True]",
+    ),
+    "a mapping as selectors": (
+        rule(match={"all": {"module": ["x"]}}),
+        f"{RULE}.match.all: must be a list of selectors, not a mapping",
+    ),
+    "a list as a map": (
+        recipe(architecture={"modules": {"root": {"declare": "x"}, "blocks": []}}),
+        "architecture.modules.blocks: must be a mapping, not a list",
+    ),
+    "a key of a map": (
+        recipe(groups={"adjust": [{"match": {"all": []}, "scale": {3: 1.0}}]}),
+        "groups.adjust[0].scale: must be text, not a number 3; put it in quotes",
+    ),
+    "below a map": (
+        recipe(architecture={"modules": {"blocks": {"a": {"type": "x", "repeat": -1}}}}),
+        "architecture.modules.blocks.a.repeat: must be an integer in 0..2^32-1, not -1",
+    ),
+    "nothing in a map": (
+        recipe(groups={"adjust": [{"match": {"all": []}, "scale": {"lr": None}}]}),
+        "groups.adjust[0].scale.lr: has no value; give one or remove the key",
+    ),
+    "nothing as a list": (rule(match={"any": None}), f"{RULE}.match.any: has no value; give one or remove the key"),
+    "nothing as a message": (rule(match={"not": None}), f"{RULE}.match.not: has no value; write `not: {{}}`"),
+    "a list of no scalar": (rule(match={"shape": []}), f"{RULE}.match.shape: is an empty list; remove the key"),
+    "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
+    "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
+                               "init, groups, output"),
+    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number"),
+    "text as a boolean": (rule(match={"tied": "true"}), f"{RULE}.match.tied: must be true or false, not 'true'"),
+    "a boolean as a number": (rule(normal={"std": True}), f"{RULE}.normal.std: must be a number, not a boolean"),
+    "a list as a number": (rule(normal={"std": [1]}), f"{RULE}.normal.std: must be a number, not a list"),
+    "three of one": (
+        recipe(architecture={"modules": {"root": {"type": "x", "declare": "y", "use": "z"}}}),
+        "architecture.modules.root: type and declare and use exclude each other; keep one",
+    ),
+    "camel case with a digit": (
+        recipe(output={"maxShardBytes": 1}),
+        "output.maxShardBytes: unknown key; write max_shard_bytes",
+    ),
+    "only the closest key": (rule(match={"modul_path": ["x"]}), f"{RULE}.match.modul_path: unknown key; did you mean "
+                             "module_path?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_the_path_and_a_remedy(name: str) -> None:
+    data, message = REFUSED[name]
+    assert told(data) == [message]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(58, "y" * 58 + "'"), (59, "y" * 56 + "...")])
+def test_long_values_are_shown_up_to_60_letters(length: int, shown: str) -> None:
+    assert told(rule(optional="y" * length)) == [f"{RULE}.optional: must be true or false, not '{shown}"]
+
+
+def nested(key: str, count: int) -> dict[str, Any]:
+    """A recipe with `count` selectors or arguments in one another."""
+    if key in ("mapping", "list"):
+        value: Any = 1
+        for _ in range(count):
+            value = {"a": value} if key == "mapping" else [value]
+        return args(x=value)
+    match: dict[str, Any] = {"tensor": ["x"]}
+    for _ in range(count):
+        match = {key: match if key == "not" else [match]}
+    return rule(match=match)
+
+
+@pytest.mark.parametrize(("key", "count"), [("not", 90), ("any", 45), ("all", 18), ("mapping", 32), ("list", 47)])
+def test_what_nests_deep_arrives_whole(key: str, count: int) -> None:
+    loaded = initium.load_recipe(nested(key, count))
+    name = {"mapping": "a:", "list": "list_value", "all": "list_value"}.get(key, key)
+    assert str(loaded).count("struct_value" if key == "mapping" else f"{name} {{") >= count - 1
+
+
+@pytest.mark.parametrize("key", ["not", "any", "all", "mapping", "list"])
+def test_what_nests_too_deep_is_told_with_its_path(key: str) -> None:
+    (message,) = told(nested(key, 150))
+    assert message.startswith("init.rules[0].match." if key in ("not", "any", "all") else f"{ARGS}.x")
+    assert message.endswith(": nested more than 100 deep")
+
+
+@pytest.mark.parametrize("count", [18, 19, 20, 21, 100])
+def test_the_seed_is_one_of_twenty_violations(count: int) -> None:
+    bad = rule(match={"ndim": [-1] * count})
+    del bad["seed"]
+    messages = told(bad)
+    assert len(messages) == min(count + 1, MAX_VIOLATIONS) == min(count + 1, 20)
+    assert messages[-1].startswith("seed: required" if count < 20 else f"{RULE}.match.ndim[19]: ")
+
+
+KINDS: dict[str, Any] = {
+    "nothing": None,
+    "a boolean": False,
+    "a number": 1.5,
+    "text": "",
+    "a mapping": {},
+    "a list": (),
+    "a Python bytes": b"",
+}
+
+
+@pytest.mark.parametrize("words", KINDS)
+def test_kinds_are_told_in_the_words_of_files(words: str) -> None:
+    assert kind_of(KINDS[words]) == words
+
+
+def test_unknown_keys_are_found_wherever_messages_are() -> None:
+    data = {
+        "tensor": 1,
+        "tensors": [
+            {"nam": "x"},
+            3,
+            {"fill": {"parts": {"base": {"literally": {}}, "parts": [{"start": [0], "end": [1]}]}}},
+        ],
+        "files": {"name": "x", "sized": 1},
+        "versions": {"anything": "1"},
+        "groups": {"groups": [{"options": {"whatever": 1}, "tensor": []}]},
+        "recipe": {"architecture": {"library": {"args": {"free": 1}, "nam": "x"}}},
+        "planDigest": "",
+    }
+    assert [str(violation) for violation in unknown_keys(PLAN, data)] == [
+        "tensor: unknown key; did you mean tensors?",
+        "tensors[0].nam: unknown key; did you mean name?",
+        "tensors[2].fill.parts.base.literally: unknown key; did you mean literal?",
+        "tensors[2].fill.parts.parts[0].end: unknown key; the keys are start, stop, fill",
+        "files.sized: unknown key; did you mean size?",
+        "groups.groups[0].tensor: unknown key; did you mean tensors?",
+        "recipe.architecture.library.nam: unknown key; did you mean name?",
+        "planDigest: unknown key; write plan_digest",
+    ]
+    assert not list(unknown_keys(RECIPE, recipe(init={"rules": [{"match": {"all": [{"x": 1}]}}]})))
