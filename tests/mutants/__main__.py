@@ -124,6 +124,8 @@ def main() -> int:
                 if alive:
                     survived.append(case)
                     print(f"{part} {done}/{len(tried)} survived: {case}", flush=True)
+                elif sys.stderr.isatty():
+                    print(f"{part} {done}/{len(tried)}", end="\r", file=sys.stderr, flush=True)
             (OUT / f"{part}.txt").write_text("".join(f"{case}\n" for case in survived))
             print(report(part, tried, survived), flush=True)
             failed |= len(survived) * 100 > len(tried) * (100 - WANTED)

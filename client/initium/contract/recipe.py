@@ -11,7 +11,7 @@ from google.protobuf import json_format
 
 from initium.contract import yaml12
 from initium.contract.plans import plan_from_data
-from initium.contract.strict import TooMany, Walk, kind_of
+from initium.contract.strict import MAX_VIOLATIONS, TooMany, Walk, kind_of
 from initium.errors import PlanError, RecipeError, Violation
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
@@ -101,7 +101,7 @@ def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
     if seed is not None:
         data = {**data, "seed": seed}
     clean, violations = _walk(data)
-    if require_seed and "seed" not in data and len(violations) < 20:
+    if require_seed and "seed" not in data and len(violations) < MAX_VIOLATIONS:
         violations.append(Violation("seed", _SEED_MISSING))
     if violations:
         raise RecipeError("the recipe is not valid", "INVALID_RECIPE", violations)

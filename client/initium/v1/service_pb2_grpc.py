@@ -42,7 +42,7 @@ class InitiumServiceStub:
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
-    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
+    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
@@ -105,7 +105,7 @@ class InitiumServiceServicer:
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
-    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
+    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
@@ -205,7 +205,7 @@ class InitiumService:
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
     google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
     recipe or plan, e.g. `init.rules[2].xavier_normal`.
-    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: mend the named fields.
+    INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
