@@ -14,6 +14,10 @@ import initium
 # A test run in the background is started with SIGINT ignored, which its children would inherit: Ctrl-C tests need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A slow machine is no failure; pytest's own timeout finds what hangs.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
 # For `make mutants`: the same examples whenever a mutant is tried, and few of them.
 settings.register_profile("mutants", derandomize=True, max_examples=25, deadline=None, database=None)
 

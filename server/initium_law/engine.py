@@ -37,10 +37,10 @@ class Cache:
                     return self._held[key]
             try:
                 made = make()
-            finally:
+                self._keep(key, made)
+            finally:  # Not before it is kept: who comes between would make it again.
                 with self._lock:
                     self._making.pop(key, None)
-            self._keep(key, made)
         return made
 
     def clear(self) -> None:

@@ -205,7 +205,7 @@ def test_the_inverse_error_function_of_a_uniform_is_a_truncated_normal(low: floa
     assert fill.b == pytest.approx(erfinv(high), rel=1e-9, abs=1e-15)
 
 
-def test_real_draws_obey_it() -> None:
+def test_real_draws_through_the_inverse_error_function_obey_the_truncated_normal() -> None:
     faithful(lambda: [torch.empty(COUNT).uniform_(-0.4, 0.9).erfinv().mul(3)])
 
 

@@ -38,7 +38,7 @@ OTHERS: dict[str, View] = {
 
 
 def run(tensor: torch.Tensor, steps: list[tuple[View, str]]) -> list[torch.Tensor]:
-    """Each step writes other numbers, so that all that is left of one can be told."""
+    """Each step writes other numbers, so that all that is left of one can be seen."""
     for number, (view, action) in enumerate(steps, 1):
         part = view(tensor)
         if action == "constant":

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from initium_law.draw import MAX_PARTS
 from initium_law.grammar import Constant, Dirac, Literal, Normal, Part, Parts, TruncNormal, Uniform
 from initium_server.capture import capture, describe, quiet
 from initium_server.capture import evaluator as evaluator_module
 from initium_server.capture.recording import Place, Recorder, Ref, place_of, written_arguments
+from initium_server.capture.replay import Replay
 from tests.capture.making import Make, faithful, fill_of, fills_of, holding, in_place
 
 aten = torch.ops.aten
@@ -53,7 +55,7 @@ def test_an_operator_s_schema_says_what_it_writes(case: str) -> None:
 
 def test_operations_are_recorded_in_order_with_what_they_read() -> None:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    recorder = Recorder(fake)
+    recorder = Recorder(fake, Replay().ask)
     with fake, recorder:
         a = torch.empty(2, 3)
         a[1].fill_(2)
@@ -259,13 +261,14 @@ def test_parts_that_a_view_makes_others_are_refused_by_name(case: str) -> None:
     assert words in error
 
 
-def test_a_tensor_of_more_parts_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tensor_of_more_parts_than_the_law_draws_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def make() -> torch.Tensor:
         tensor = torch.empty(7).normal_()
         for index in range(0, 7, 2):
             tensor[index].fill_(index)
         return tensor
 
+    assert evaluator_module.MAX_PARTS == MAX_PARTS
     monkeypatch.setattr(evaluator_module, "MAX_PARTS", 4)
     assert isinstance(fill_of(make)[0], Parts)
     monkeypatch.setattr(evaluator_module, "MAX_PARTS", 3)

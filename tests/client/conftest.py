@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,14 @@ FILES = {
     "config.json": b"{}",
 }
 RECIPE = {"architecture": {"library": {"source": "torchvision", "name": "resnet18"}}, "seed": 1}
+
+
+def assert_complete(directory: Path) -> None:
+    """That FILES are in a directory, with their manifest and nothing else."""
+    assert sorted(os.listdir(directory)) == sorted([*FILES, "manifest.json"])
+    for name, data in FILES.items():
+        assert (directory / name).read_bytes() == data
+    initium.verify(directory)
 
 
 @pytest.fixture
@@ -49,3 +58,9 @@ def client(server: FakeServer) -> Iterator[initium.Client]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Has retries wait for nothing."""
     return skipping(monkeypatch)
+
+
+@pytest.fixture
+def reported() -> list[tuple[int, int]]:
+    """What a callback for progress was called with: the bytes that are done, and all."""
+    return []

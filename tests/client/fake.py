@@ -36,7 +36,7 @@ def make_plan(files: dict[str, bytes], **fields: Any) -> Plan:
 def rich_error(
     code: int,
     reason: str,
-    message: str = "told so",
+    message: str = "so it is",
     violations: tuple[tuple[str, str], ...] = (),
     retry_after: float = 0.0,
 ) -> Any:
@@ -57,6 +57,22 @@ def rich_error(
         packed.Pack(detail)
         status.details.append(packed)
     return rpc_status.to_status(status)
+
+
+class FailedCall(grpc.RpcError):  # type: ignore[misc] # grpc has no annotations
+    """A call that has ended with a status other than OK."""
+
+    def __init__(self, code: grpc.StatusCode, text: str | None, metadata: Any = ()) -> None:
+        self._all = code, text, metadata
+
+    def code(self) -> grpc.StatusCode:
+        return self._all[0]
+
+    def details(self) -> str | None:
+        return self._all[1]
+
+    def trailing_metadata(self) -> Any:
+        return self._all[2]
 
 
 @dataclass
@@ -201,7 +217,7 @@ class FakeServer:
         if how == "reset as cancelled":
             context.abort(grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8")
         if how == "cancelled":
-            context.abort(grpc.StatusCode.CANCELLED, "told to stop")
+            context.abort(grpc.StatusCode.CANCELLED, "asked to stop")
         if how == "stall":
             self._hang(context)
 
@@ -257,3 +273,8 @@ class FakeServer:
             body = self._maybe_corrupt(file, at, piece)
             yield pb.ReadResponse(offset=at, digest=leaf_digest(piece), data=body).SerializeToString()
             at = stop
+
+
+def starts(server: FakeServer) -> list[tuple[int, int]]:
+    """Where each stream of Generate was asked to start."""
+    return [(r.start.file, r.start.offset) for r in server.requests if isinstance(r, pb.GenerateRequest)]

@@ -52,20 +52,20 @@ def test_credentials_are_used(server: FakeServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "reported"),
     [
         ("http://host:7070/", "'http://host:7070/' is a URL; gRPC takes 'host:7070'"),
         ("https://host//", "'https://host//' is a URL; gRPC takes 'host'"),
         ("a\tb", r"'a\tb' is no address; write host:port or unix:/path"),
     ],
 )
-def test_what_is_no_address_is_told_with_what_to_write(address: str, told: str) -> None:
+def test_what_is_no_address_is_refused_with_what_to_write(address: str, reported: str) -> None:
     with pytest.raises(initium.RequestError) as caught:
         initium.connect(address)
-    assert caught.value.message == told
+    assert caught.value.message == reported
 
 
-def test_a_client_tells_its_address(server: FakeServer) -> None:
+def test_a_client_has_its_address(server: FakeServer) -> None:
     with initium.connect(server.address) as client:
         assert client.address == server.address
 
@@ -114,11 +114,11 @@ def test_only_what_may_pass_is_tried_again(client: initium.Client, server: FakeS
 def test_a_busy_server_is_left_alone_as_long_as_it_asks(
     client: initium.Client, server: FakeServer, clock: Clock
 ) -> None:
-    told: list[float] = []
+    reported: list[float] = []
     server.faults.errors = [rich_error(8, "BUSY", retry_after=seconds) for seconds in (3.25, 0.0625)]
-    with initium.connect(server.address, on_retry=lambda _, pause: told.append(pause)) as patient:
+    with initium.connect(server.address, on_retry=lambda _, pause: reported.append(pause)) as patient:
         patient.capabilities()
-    assert clock.pauses == told == pytest.approx([3.25, 0.16])
+    assert clock.pauses == reported == pytest.approx([3.25, 0.16])
 
 
 @pytest.mark.parametrize(("patience", "first"), [(60.0, 10), (4.0, 4)])
@@ -148,7 +148,7 @@ def test_a_stream_is_an_answer_too(server: FakeServer, clock: Clock) -> None:
             client.capabilities()
 
 
-def test_an_answer_that_takes_too_long_is_told(server: FakeServer) -> None:
+def test_an_answer_that_takes_too_long_is_an_error(server: FakeServer) -> None:
     server.faults.hangs = True
     with initium.connect(server.address, timeout=0.1, patience=0) as client, pytest.raises(initium.TimedOut) as caught:
         client.capabilities()
@@ -156,13 +156,13 @@ def test_an_answer_that_takes_too_long_is_told(server: FakeServer) -> None:
 
 
 @pytest.mark.parametrize(("method", "call"), [("GetCapabilities", "capabilities"), ("Resolve", "resolve")])
-def test_an_answer_of_something_else_is_told(
+def test_an_answer_of_something_else_is_an_error(
     client: initium.Client, server: FakeServer, method: str, call: str
 ) -> None:
     server.faults.answer = b"<html>"
     arguments: list[Any] = [RECIPE] if call == "resolve" else []
-    told = f"{server.address} answers {method} with something else; is it an Initium server"
-    with pytest.raises(initium.ServerError, match=told):
+    reported = f"{server.address} answers {method} with something else; is it an Initium server"
+    with pytest.raises(initium.ServerError, match=reported):
         getattr(client, call)(*arguments)
     assert len(server.requests) == 1
 

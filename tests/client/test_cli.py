@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import pty
@@ -26,7 +27,7 @@ from initium.cli.table import table
 from initium.client import local_server
 from initium.contract.leaves import LEAF
 from initium.v1 import service_pb2 as pb
-from initium.v1.plan_pb2 import ConstantFill, Fill, NormalFill, Part, PartsFill, UniformFill
+from initium.v1.plan_pb2 import ConstantFill, CopyFill, Fill, NormalFill, Part, PartsFill, PointwiseFill, UniformFill
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error
 
@@ -143,9 +144,9 @@ def test_integers_are_numbers_in_what_only_the_command_prints(
     tensor = pb.InventoryTensor(name="x", shape=[3, 4], default_fill=Fill(parts=PartsFill(parts=[part])))
     monkeypatch.setattr(initium.Client, "inventory", lambda *_: [tensor])
     assert run("inventory", recipe, "--server", server.address, "--json") == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert told["shape"] == [3, 4]
-    assert told["default_fill"]["parts"]["parts"][0]["stop"] == [8]
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert shown["shape"] == [3, 4]
+    assert shown["default_fill"]["parts"]["parts"][0]["stop"] == [8]
     answer = pb.GetCapabilitiesResponse(limits=pb.Limits(leaf_bytes=LEAF), libraries={"value": "1", "torch": "2"})
     monkeypatch.setattr(initium.Client, "capabilities", lambda _: answer)
     assert run("capabilities", "--server", server.address, "--json") == 0
@@ -171,7 +172,17 @@ def test_a_redraw_takes_the_recorded_threads(
     assert taken == [None, 3, 2]
 
 
-def test_a_server_that_is_away_is_told_once(server: FakeServer, monkeypatch: Any, capsys: Any) -> None:
+@pytest.mark.parametrize("threads", ["many", "0", "-1"])
+def test_recorded_threads_that_are_no_number_are_reported(
+    make_server: Callable[..., FakeServer], recipe: str, tmp_path: Path, capsys: Any, threads: str
+) -> None:
+    server, out = make_server(generator="torch", environment={"threads": threads}), str(tmp_path / "out")
+    assert run("generate", recipe, "-o", out, "--server", server.address) == 0
+    assert run("verify", out, "--redraw") == 1
+    assert f"plan.environment: threads is '{threads}'; it is a whole number from 1" in capsys.readouterr().err
+
+
+def test_a_server_that_is_away_is_reported_once(server: FakeServer, monkeypatch: Any, capsys: Any) -> None:
     server.faults = Faults(unavailable=4)
     assert run("capabilities", "--server", server.address) == 0
     assert capsys.readouterr().err == f"no answer from {server.address}: going away; trying again\n"
@@ -197,9 +208,7 @@ def on_a_terminal(command: list[str]) -> str:
     return data.decode()
 
 
-def test_a_bar_on_a_terminal_and_lines_elsewhere(
-    server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any
-) -> None:
+def test_a_bar_on_a_terminal(server: FakeServer, recipe: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "initium.cli", "generate", recipe, "-o", str(tmp_path / "[red]x")]
     server.faults.on_leaf = lambda _: time.sleep(0.05)
     shown = on_a_terminal([*command, "--server", server.address])
@@ -208,19 +217,23 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(
     assert re.search(r"5\.0/5\.0 MiB", shown)
     assert re.search(r"\d MiB/s", shown)
     assert not re.search(r"[kMG]B", shown)
-    monkeypatch.setattr("initium.cli.progress.LINE_SECONDS", 0.01)
+
+
+def test_lines_elsewhere(server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    clock = itertools.count(60.0, 5.0)  # five seconds a leaf
+    monkeypatch.setattr("initium.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     assert run("generate", recipe, "-o", str(tmp_path / "y"), "--server", server.address) == 0
-    lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"y: 2\.0 MiB of 5\.0 MiB \(40%\), \d+\.\d MiB/s", lines[0])
-    assert lines[-1].startswith("4 files, 5.0 MiB in ")
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "y: 2.0 MiB of 5.0 MiB (40%), 204.8 KiB/s"
+    assert last.startswith("4 files, 5.0 MiB in ")
 
 
 def test_the_clock_of_the_rate_starts_with_the_first_bytes(monkeypatch: Any, capsys: Any) -> None:
-    told = {60.0: 1, 61.0: 2, 65.0: 11, 66.0: 12, 70.0: 12}  # MiB at a second
-    clock = iter(told)
+    arrived = {60.0: 1, 61.0: 2, 65.0: 11, 66.0: 12, 70.0: 12}  # MiB at a second
+    clock = iter(arrived)
     monkeypatch.setattr("initium.cli.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     with progress("x") as report:
-        for mebibytes in told.values():
+        for mebibytes in arrived.values():
             report(mebibytes << 20, 100 << 20)
     assert capsys.readouterr().err.splitlines() == [
         "x: 11.0 MiB of 100.0 MiB (11%), 2.0 MiB/s",
@@ -262,7 +275,7 @@ def test_serve_becomes_the_server(monkeypatch: Any) -> None:
     assert caught.value.args == ("-P", "-m", "initium_server", "serve", "--threads", "3", "--grace", "5")
 
 
-def test_a_missing_server_is_told(monkeypatch: Any, recipe: str, capsys: Any) -> None:
+def test_a_missing_server_is_reported(monkeypatch: Any, recipe: str, capsys: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run("plan", recipe) == 2
     assert "install the server extra from where initium was installed, e.g. `pip" in capsys.readouterr().err
@@ -292,6 +305,12 @@ def test_a_local_server_that_refuses_its_flags_is_bad_input(
 
 
 FILLS = {
+    "pointwise(op=add, operands=[constant(1)])": Fill(
+        pointwise=PointwiseFill(op="add", operands=[Fill(constant=ConstantFill(value="0x1p+0"))])
+    ),
+    "copy(name=fc.dead, fill=constant(0))": Fill(
+        copy=CopyFill(name="fc.dead", fill=Fill(constant=ConstantFill(value="0x0p+0")))
+    ),
     "normal(mean=0, std=0.02)": Fill(normal=NormalFill(mean="0x0p+0", std="0x1.47ae147ae147bp-6")),
     "uniform(low=-1, high=1)": Fill(uniform=UniformFill(low="-0x1p+0", high="0x1p+0")),
     "constant(0.333333)": Fill(constant=ConstantFill(value="0x1.5555555555555p-2")),

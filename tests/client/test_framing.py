@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 import initium
 from initium.client.framing import parse_generate, parse_read
-from initium.contract.leaves import Leaf
 from initium.v1 import service_pb2 as pb
-from tests.client.test_streams import varint
+from tests.client.wire import framed, ours, outcome, varint
 
 varints = st.integers(0, 2**64 - 1)
 fields = st.lists(
@@ -25,31 +24,6 @@ fields = st.lists(
     ).map(b"".join),
     max_size=6,
 ).map(b"".join)
-
-
-def outcome(message: bytes) -> object:
-    try:
-        response = pb.GenerateResponse.FromString(message)
-    except DecodeError:
-        return "malformed"
-    if response.WhichOneof("message") != "chunk":
-        return response.WhichOneof("message")
-    chunk = response.chunk
-    return chunk.file, chunk.offset, chunk.digest, chunk.data
-
-
-def ours(message: bytes) -> object:
-    try:
-        parsed = parse_generate(message)
-    except initium.ServerError:
-        return "malformed"
-    if isinstance(parsed, Leaf):
-        return parsed.file, parsed.offset, parsed.digest, bytes(parsed.data)
-    return parsed.WhichOneof("message")
-
-
-def framed(body: bytes) -> bytes:
-    return b"\x12" + varint(len(body)) + body
 
 
 @given(fields)

@@ -1,4 +1,4 @@
-"""A checkpoint on the disk: what is told on the way, what is checked in the end, and what the manifest says."""
+"""A checkpoint on the disk: what is reported on the way, what is checked in the end, and what the manifest says."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from initium.v1 import service_pb2 as pb
 from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import PlannedTensor
 from tests.client.clock import Clock
-from tests.client.conftest import FILES, RECIPE
+from tests.client.conftest import FILES, RECIPE, assert_complete
+from tests.client.disks import with_free
 from tests.client.fake import FakeServer, Faults, rich_error
-from tests.client.test_streams import assert_complete
 
 TOTAL = sum(map(len, FILES.values()))
 
@@ -25,18 +25,13 @@ def digest_of(data: bytes) -> str:
     return file_digest(len(data), (leaf_digest(data[at : at + LEAF]) for at in range(0, len(data), LEAF)))
 
 
-@pytest.fixture
-def told() -> list[tuple[int, int]]:
-    return []
-
-
-def test_progress_is_told_leaf_by_leaf(
-    client: initium.Client, server: FakeServer, tmp_path: Path, told: list[tuple[int, int]]
+def test_progress_is_reported_leaf_by_leaf(
+    client: initium.Client, server: FakeServer, tmp_path: Path, reported: list[tuple[int, int]]
 ) -> None:
-    client.generate(server.plan, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
+    client.generate(server.plan, tmp_path / "out", progress=lambda done, total: reported.append((done, total)))
     a, b = len(FILES["a.safetensors"]), len(FILES["b.safetensors"])
     done = [LEAF, 2 * LEAF, 3 * LEAF, a, a + LEAF, a + b, a + b + 2]
-    assert told == [(count, TOTAL) for count in done]
+    assert reported == [(count, TOTAL) for count in done]
 
 
 @pytest.mark.parametrize(("count", "there"), [(0, 0), (2, 2 * LEAF), (4, 3 * LEAF + 17), (5, 4 * LEAF + 17)])
@@ -44,7 +39,7 @@ def test_progress_begins_with_what_an_earlier_run_left(
     client: initium.Client,
     server: FakeServer,
     tmp_path: Path,
-    told: list[tuple[int, int]],
+    reported: list[tuple[int, int]],
     count: int,
     there: int,
 ) -> None:
@@ -55,11 +50,11 @@ def test_progress_begins_with_what_an_earlier_run_left(
     with pytest.raises(initium.ServerError):
         client.generate(server.plan, tmp_path / "out")
     server.faults = Faults()
-    client.generate(server.plan, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
+    client.generate(server.plan, tmp_path / "out", progress=lambda done, total: reported.append((done, total)))
     assert_complete(tmp_path / "out")
-    assert told[0] == ((there, TOTAL) if there else (LEAF, TOTAL))
-    assert told[-1] == (TOTAL, TOTAL)
-    assert sorted(set(told)) == told
+    assert reported[0] == ((there, TOTAL) if there else (LEAF, TOTAL))
+    assert reported[-1] == (TOTAL, TOTAL)
+    assert sorted(set(reported)) == reported
 
 
 def test_the_manifest_says_what_was_written(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
@@ -131,18 +126,16 @@ def test_a_plan_without_digests_is_sealed_before_it_is_named(
     assert [request.source.plan_digest for request in server.requests] == [server.plan.plan_digest]
 
 
-def test_a_full_disk_is_told_before_anything_is_asked_for(
+def test_a_full_disk_is_reported_before_anything_is_asked_for(
     client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.statvfs(tmp_path)
-    full = os.statvfs_result((*real[:4], 0, *real[5:]))
-    monkeypatch.setattr(os, "statvfs", lambda path: full)
-    with pytest.raises(initium.OutputError, match=f"{TOTAL} bytes are needed, 0 are free"):
+    free = with_free(monkeypatch, tmp_path, 7)
+    with pytest.raises(initium.OutputError, match=f"{TOTAL} bytes are needed, {free} are free"):
         client.generate(server.plan, tmp_path / "out")
     assert not server.requests
 
 
-def test_a_finished_checkpoint_is_replaced_only_if_told_so(
+def test_a_finished_checkpoint_is_replaced_only_by_force(
     client: initium.Client, server: FakeServer, tmp_path: Path, clock: Clock
 ) -> None:
     client.generate(server.plan, tmp_path / "out")

@@ -9,8 +9,7 @@ import initium
 from initium.client.framing import parse_generate, parse_read
 from initium.contract.leaves import Leaf
 from initium.v1 import service_pb2 as pb
-from tests.client.test_framing import framed, ours, outcome
-from tests.client.test_streams import varint
+from tests.client.wire import framed, ours, outcome, varint
 
 DIGEST = b"\x1a\x20" + bytes(range(32))
 DATA = b"\x22\x03abc"
@@ -93,7 +92,7 @@ def test_whole_messages(name: str) -> None:
     assert ours(MESSAGES[name]) == outcome(MESSAGES[name])
 
 
-def test_what_cannot_be_read_is_told_with_its_size() -> None:
+def test_what_cannot_be_read_is_reported_with_its_size() -> None:
     with pytest.raises(initium.ServerError) as caught:
         parse_generate(b"\xff" * 12)
     assert caught.value.message == "a message of 12 bytes that cannot be read; is this an Initium server?"

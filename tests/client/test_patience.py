@@ -80,10 +80,10 @@ def test_a_pause_may_end_with_the_limit(clock: Clock) -> None:
 
 
 def test_without_patience_the_first_failure_is_the_last(clock: Clock) -> None:
-    told: list[float] = []
+    reported: list[float] = []
     with pytest.raises(initium.Unavailable):
-        patience(0, lambda _, pause: told.append(pause)).failed(GONE)
-    assert told == clock.pauses == []
+        patience(0, lambda _, pause: reported.append(pause)).failed(GONE)
+    assert reported == clock.pauses == []
 
 
 def test_what_is_raised_in_the_end_is_the_last_error_and_how_long_it_took(clock: Clock) -> None:
@@ -98,14 +98,14 @@ def test_what_is_raised_in_the_end_is_the_last_error_and_how_long_it_took(clock:
     assert (error.reason, error.violations, error.metadata) == (last.reason, last.violations, last.metadata)
 
 
-def test_callers_are_told_each_error_and_pause_before_it(clock: Clock) -> None:
-    told: list[tuple[initium.Unavailable, float, int]] = []
-    waiting = patience(1000, lambda error, pause: told.append((error, pause, len(clock.pauses))))
+def test_callers_get_each_error_and_pause_before_it(clock: Clock) -> None:
+    reported: list[tuple[initium.Unavailable, float, int]] = []
+    waiting = patience(1000, lambda error, pause: reported.append((error, pause, len(clock.pauses))))
     busy = asks(3.0)
     waiting.failed(GONE)
     waiting.failed(busy)
-    assert told == [(GONE, pytest.approx(0.1), 0), (busy, 3.0, 1)]
-    assert clock.pauses == [pause for _, pause, _ in told]
+    assert reported == [(GONE, pytest.approx(0.1), 0), (busy, 3.0, 1)]
+    assert clock.pauses == [pause for _, pause, _ in reported]
 
 
 def test_callers_may_give_up_earlier(clock: Clock) -> None:

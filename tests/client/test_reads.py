@@ -9,7 +9,7 @@ import pytest
 import initium
 from initium.contract.leaves import LEAF, leaf_digest
 from initium.v1 import service_pb2 as pb
-from tests.client.clock import Clock
+from tests.client.clock import Clock, still
 from tests.client.conftest import FILES
 from tests.client.fake import FakeServer, Faults, rich_error
 
@@ -110,7 +110,7 @@ def test_a_server_that_does_not_take_the_plan_either_is_an_error(client: initium
 
 
 @pytest.mark.parametrize(("reason", "code"), [("FILE_NOT_FOUND", 5), ("OUT_OF_RANGE", 11), ("UNSUPPORTED", 12)])
-def test_what_cannot_be_read_is_told_at_once(
+def test_what_cannot_be_read_is_an_error_at_once(
     client: initium.Client, server: FakeServer, reason: str, code: int
 ) -> None:
     server.faults.error = rich_error(code, reason)
@@ -148,7 +148,8 @@ def test_a_piece_that_is_no_message_is_an_error(client: initium.Client, server: 
         client.read(server.plan, NAME)
 
 
-def test_every_piece_is_progress(server: FakeServer, clock: Clock) -> None:
+def test_every_piece_is_progress(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = still(monkeypatch)
     server.faults = Faults(break_after=[1, 1, 1, 1])
     with initium.connect(server.address, patience=0.15) as client:
         assert client.read(server.plan, NAME) == DATA

@@ -1,8 +1,6 @@
-"""No failed call without an exception of ours, and all that the server tells is in it."""
+"""No failed call without an exception of ours, and all that the server says is in it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import grpc
 import pytest
@@ -12,26 +10,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from initium import errors
 from initium.client.status import BY_STATUS, from_rpc
+from tests.client.fake import FailedCall
 
 DETAILS = "grpc-status-details-bin"
 
 
 def test_every_status_has_an_exception() -> None:
     assert set(BY_STATUS) == set(grpc.StatusCode)
-
-
-class Broken(grpc.RpcError):  # type: ignore[misc] # grpc has no annotations
-    def __init__(self, code: grpc.StatusCode, text: str | None, metadata: Any = ()) -> None:
-        self._all = code, text, metadata
-
-    def code(self) -> grpc.StatusCode:
-        return self._all[0]
-
-    def details(self) -> str | None:
-        return self._all[1]
-
-    def trailing_metadata(self) -> Any:
-        return self._all[2]
 
 
 def rich(text: str, *details: Message, code: grpc.StatusCode = grpc.StatusCode.NOT_FOUND) -> errors.InitiumError:
@@ -42,7 +27,7 @@ def rich(text: str, *details: Message, code: grpc.StatusCode = grpc.StatusCode.N
         packed.Pack(detail)
         status.details.append(packed)
     headers = (("x-request-id", "7"), (DETAILS, status.SerializeToString()), ("server", "proxy"))
-    return from_rpc(Broken(code, text, headers))
+    return from_rpc(FailedCall(code, text, headers))
 
 
 def info(reason: str, domain: str = "initium", **metadata: str) -> error_details_pb2.ErrorInfo:
@@ -65,7 +50,7 @@ def wait(seconds: int, nanos: int = 0) -> error_details_pb2.RetryInfo:
 @pytest.mark.parametrize("text", ["", None])
 @pytest.mark.parametrize("code", grpc.StatusCode)
 def test_any_status_without_details(code: grpc.StatusCode, text: str | None) -> None:
-    error = from_rpc(Broken(code, text, None))
+    error = from_rpc(FailedCall(code, text, None))
     assert type(error) is BY_STATUS[code]
     assert error.message == f"the server answers {code.name} without a message"
     assert (error.reason, error.violations, error.metadata) == ("", (), {})
@@ -73,18 +58,18 @@ def test_any_status_without_details(code: grpc.StatusCode, text: str | None) -> 
 
 def test_malformed_details_are_ignored() -> None:
     bad = ((DETAILS, b"\xff\xff"),)
-    assert isinstance(from_rpc(Broken(grpc.StatusCode.NOT_FOUND, "x", bad)), errors.NotFound)
+    assert isinstance(from_rpc(FailedCall(grpc.StatusCode.NOT_FOUND, "x", bad)), errors.NotFound)
 
 
 @pytest.mark.parametrize("text", ["Received RST_STREAM with error code 2", "GOAWAY received", "x: Socket closed"])
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED])
 def test_a_broken_connection_is_unavailable(code: grpc.StatusCode, text: str) -> None:
-    assert type(from_rpc(Broken(code, text))) is errors.Unavailable
+    assert type(from_rpc(FailedCall(code, text))) is errors.Unavailable
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.DATA_LOSS])
 def test_words_alone_make_no_broken_connection(code: grpc.StatusCode) -> None:
-    assert type(from_rpc(Broken(code, "Broken pipe"))) is BY_STATUS[code]
+    assert type(from_rpc(FailedCall(code, "Broken pipe"))) is BY_STATUS[code]
 
 
 @pytest.mark.parametrize("reason", errors.REASONS)
@@ -124,7 +109,7 @@ def test_details_come_in_any_order() -> None:
         ("resnet18: no", "resnet18: no"),
     ],
 )
-def test_a_message_that_only_repeats_its_fields_is_not_told_twice(text: str, headline: str) -> None:
+def test_a_message_that_only_repeats_its_fields_is_not_said_twice(text: str, headline: str) -> None:
     error = rich(text, info("INVALID_RECIPE"), fields(seed="required", dtype="unknown"))
     assert error.message == headline
     assert str(error).count("seed: required") == 1

@@ -17,23 +17,13 @@ import grpc
 import pytest
 
 import initium
-from initium.client.retry import Patience
 from initium.contract.leaves import LEAF
 from initium.disk.partial import RECORD, SIDECAR
 from initium.v1 import service_pb2 as pb
-from tests.client.conftest import FILES, RECIPE
-from tests.client.fake import FakeServer, Faults, rich_error
-
-
-def assert_complete(directory: Path) -> None:
-    assert sorted(os.listdir(directory)) == sorted([*FILES, "manifest.json"])
-    for name, data in FILES.items():
-        assert (directory / name).read_bytes() == data
-    initium.verify(directory)
-
-
-def starts(server: FakeServer) -> list[tuple[int, int]]:
-    return [(r.start.file, r.start.offset) for r in server.requests if isinstance(r, pb.GenerateRequest)]
+from tests.client.clock import Clock
+from tests.client.conftest import FILES, RECIPE, assert_complete
+from tests.client.fake import FakeServer, Faults, rich_error, starts
+from tests.client.wire import reversed_fields
 
 
 def test_generate_writes_every_file_and_the_manifest_last(client: initium.Client, tmp_path: Path) -> None:
@@ -63,15 +53,16 @@ def test_promise_8_another_replica_gets_the_plan(client: initium.Client, server:
     assert kinds == ["recipe", "plan_digest", "plan"]
 
 
-def test_a_silent_stream_is_ended_and_resumed(server: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("initium.client.rpc.MIN_STALL", 0.5)
+def test_a_silent_stream_is_ended_and_resumed(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence takes half of the patience, so that there is some left to go on."""
+    monkeypatch.setattr("initium.client.rpc.MIN_STALL", 0.1)
     server.faults = Faults(break_after=[2], break_how="stall")
-    with initium.connect(server.address, patience=3.0, timeout=1.0) as client:
-        monkeypatch.setattr(client._rpc, "_patience", 0.5)
-        patience = Patience(5.0)
-        monkeypatch.setattr(client._rpc, "patience", lambda: patience)
+    with initium.connect(server.address, patience=3) as client:
         client.generate(server.plan, tmp_path / "out")
     assert_complete(tmp_path / "out")
+    assert starts(server)[:2] == [(0, 0), (0, 2 * LEAF)]
 
 
 @pytest.mark.usefixtures("clock")
@@ -94,22 +85,16 @@ def test_unavailable_servers_are_waited_for(client: initium.Client, server: Fake
     assert len(server.requests) == 4
 
 
-def test_patience_ends(server: FakeServer) -> None:
-    server.faults = Faults(unavailable=1000)
-    message = r"going away \(gave up after 0.3 s"
-    with initium.connect(server.address, patience=0.3) as client, pytest.raises(initium.Unavailable, match=message):
-        client.capabilities()
-
-
-def test_nobody_there(tmp_path: Path) -> None:
-    told: list[float] = []
-    client = initium.connect(f"unix:{tmp_path}/nobody", patience=0.5, on_retry=lambda error, pause: told.append(pause))
+def test_nobody_there(tmp_path: Path, clock: Clock) -> None:
+    client = initium.connect(f"unix:{tmp_path}/nobody", patience=5.0)
     with client, pytest.raises(initium.Unavailable, match="no answer from unix:"):
         client.capabilities()
-    assert told
+    assert clock.pauses
 
 
-def test_a_wrong_leaf_is_asked_for_again_once(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
+def test_a_wrong_leaf_on_its_way_to_the_disk_is_asked_for_again_once(
+    client: initium.Client, server: FakeServer, tmp_path: Path
+) -> None:
     server.faults.corrupt[0, LEAF] = 1
     client.generate(RECIPE, tmp_path / "out")
     assert_complete(tmp_path / "out")
@@ -131,41 +116,10 @@ def test_a_wrong_trailer_is_an_error(client: initium.Client, server: FakeServer,
     assert not set(FILES) & set(os.listdir(tmp_path / "out"))
 
 
-def test_an_offset_out_of_order_is_an_error(client: initium.Client, server: FakeServer) -> None:
-    def shifted(chunk: pb.Chunk) -> bytes:
-        chunk.offset += LEAF
-        return pb.GenerateResponse(chunk=chunk).SerializeToString()
-
-    server.faults.encode = shifted
-    with pytest.raises(initium.ServerError, match=r"expected a leaf at a.safetensors byte 0, got a.safetensors byte"):
-        list(client.leaves(server.plan))
-
-
 def test_fields_of_chunks_in_any_order(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:
     server.faults.encode = reversed_fields
     client.generate(RECIPE, tmp_path / "out")
     assert_complete(tmp_path / "out")
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes(out + bytes([value]))
-
-
-def reversed_fields(chunk: pb.Chunk) -> bytes:
-    body = b"\x22" + varint(len(chunk.data)) + chunk.data + b"\x1a\x20" + chunk.digest
-    body += b"\x10" + varint(chunk.offset) + b"\x08" + varint(chunk.file)
-    return b"\x12" + varint(len(body)) + body
-
-
-def test_read_joins_pieces_and_resumes(client: initium.Client, server: FakeServer) -> None:
-    data = FILES["a.safetensors"]
-    assert client.read(server.plan, "a.safetensors", 5, 2 * LEAF) == data[5 : 5 + 2 * LEAF]
-    assert client.read(server.plan.plan_digest, "a.safetensors", LEAF - 1) == data[LEAF - 1 :]
-    assert client.read(server.plan, "a.safetensors", 7, 0) == b""
 
 
 @pytest.mark.parametrize("name", ["offset", "length"])
@@ -183,24 +137,6 @@ def test_errors_carry_reason_violations_and_metadata(client: initium.Client, ser
     assert caught.value.reason == "INVALID_RECIPE"
     assert [str(v) for v in caught.value.violations] == ["init.rules[0]: matches nothing"]
     assert caught.value.metadata == {"key": "value"}
-
-
-def test_no_rpc_error_escapes_a_closed_client(server: FakeServer) -> None:
-    client = initium.connect(server.address)
-    client.close()
-    with pytest.raises(initium.InitiumError):
-        client.capabilities()
-    with pytest.raises(initium.InitiumError):
-        list(client.leaves(server.plan))
-
-
-def test_an_abandoned_stream_is_cancelled(client: initium.Client, server: FakeServer) -> None:
-    leaves = client.leaves(server.plan)
-    next(leaves)
-    leaves.close()  # type: ignore[attr-defined] # an Iterator to callers, a generator in fact
-    assert client.capabilities().server_version == "fake"
-    names = [thread.name for thread in threading.enumerate()]
-    assert names.count("initium-watchdog") <= 1
 
 
 def test_promise_6_few_leaves_are_in_flight(

@@ -140,7 +140,7 @@ def test_other_spellings_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("0x1p+5000", "'0x1p+5000' is beyond the range of a double"),
         ("0x1.0p+0", "'0x1.0p+0' is not a float in canonical hexadecimal form; write '0x1p+0'"),
@@ -148,6 +148,6 @@ def test_other_spellings_are_refused(text: str) -> None:
         ("1.5", "'1.5' is not a float in canonical hexadecimal form; write '0x1.5p+0'"),
     ],
 )
-def test_other_spellings_are_told_the_right_one(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_other_spellings_are_refused_with_the_right_one(text: str, reported: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reported)):
         parse_hex_float(text)

@@ -48,7 +48,7 @@ def test_a_plan_file_is_the_canonical_form_with_both_digests(tmp_path: Path) -> 
     assert plan == small_plan()
 
 
-def test_where_a_plan_cannot_be_written_it_is_told(tmp_path: Path) -> None:
+def test_where_a_plan_cannot_be_written_it_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(initium.OutputError, match=f"cannot write {tmp_path}/missing/"):
         initium.write_plan(small_plan(), tmp_path / "missing" / "plan.json")
 
@@ -104,7 +104,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_what_is_no_plan_is_told_with_the_file_it_came_from(name: str, tmp_path: Path) -> None:
+def test_what_is_no_plan_is_reported_with_the_file_it_came_from(name: str, tmp_path: Path) -> None:
     data, message, violations = UNREADABLE[name]
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(data))
@@ -133,13 +133,13 @@ def test_older_plans_are_read(version: int) -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": -1}, {"plan_version": True}, {"tensors": {}}, {"plan_digest": 5}])
-def test_values_of_the_wrong_kind_are_told(change: Mapping[str, Any]) -> None:
+def test_values_of_the_wrong_kind_are_reported(change: Mapping[str, Any]) -> None:
     with pytest.raises(initium.PlanError, match=r"^not a plan: ") as caught:
         plan_from_data(as_data(**change))
     assert not caught.value.violations
 
 
-def test_at_most_twenty_unknown_keys_are_told() -> None:
+def test_at_most_twenty_unknown_keys_are_reported() -> None:
     with pytest.raises(initium.PlanError) as caught:
         plan_from_data(as_data(**{f"key{number:02}": 1 for number in range(25)}))
     assert [violation.field for violation in caught.value.violations] == [f"key{number:02}" for number in range(20)]
@@ -216,8 +216,8 @@ def test_plain_names_are_safe() -> None:
 def test_nobody_is_trusted_with_paths_or_with_the_clients_own_names(name: str) -> None:
     with pytest.raises(initium.PlanError) as caught:
         check_files(named("fine", name))
-    told = f"files[1].name: {name!r} is no plain file name, or the client's own"
-    assert [str(violation) for violation in caught.value.violations] == [told]
+    reported = f"files[1].name: {name!r} is no plain file name, or the client's own"
+    assert [str(violation) for violation in caught.value.violations] == [reported]
 
 
 def test_no_two_files_have_one_name() -> None:

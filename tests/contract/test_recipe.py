@@ -14,25 +14,11 @@ import initium
 from initium.contract.recipe import load
 from initium.v1.recipe_pb2 import Recipe
 from tests.client.fake import make_plan
+from tests.contract.recipes import ARCHITECTURE, RULE, args, recipe, rule
 
 EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
-ARCHITECTURE = {"library": {"source": "torchvision", "name": "resnet18"}}
 
 
-def rule(match: Any = None, **rest: Any) -> dict[str, Any]:
-    match = {"tensor": ["weight"]} if match is None else match
-    return {"architecture": ARCHITECTURE, "seed": 1, "init": {"rules": [{"match": match} | rest]}}
-
-
-def recipe(**changes: Any) -> dict[str, Any]:
-    return {"architecture": ARCHITECTURE, "seed": 1} | changes
-
-
-def args(**values: Any) -> dict[str, Any]:
-    return recipe(architecture={"library": {"source": "timm", "name": "x", "args": values}})
-
-
-RULE = "init.rules[0]"
 REFUSED: dict[str, tuple[Any, str]] = {
     "missing seed": ({"architecture": ARCHITECTURE}, "seed: required"),
     "negative seed": (recipe(seed=-1), "seed: must be an integer in 0..2^64-1, not -1"),
@@ -112,7 +98,7 @@ def test_refused_with_the_path(name: str) -> None:
     assert any(str(violation).startswith(message) for violation in caught.value.violations), str(caught.value)
 
 
-def test_every_violation_is_told() -> None:
+def test_every_violation_is_reported() -> None:
     bad = rule(kaiming_normal={"moed": 1, "a": "x"}, optional=3)
     bad["dtyp"] = "F32"
     del bad["seed"]
@@ -203,7 +189,7 @@ def test_text_of_one_line_may_name_a_file(tmp_path: Path) -> None:
     assert initium.load_recipe(text + " " * 5000)  # too long for a name
 
 
-def test_a_path_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(initium.RecipeError, match=r"cannot read .*missing.yaml: No such file"):
         initium.load_recipe(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
@@ -227,7 +213,7 @@ def test_examples_are_valid(file: Path) -> None:
     assert initium.load_recipe(file).HasField("seed")
 
 
-def test_plans_are_told_from_recipes_and_checked(tmp_path: Path) -> None:
+def test_plans_are_recognized_and_checked(tmp_path: Path) -> None:
     plan = make_plan({"model.safetensors": b"x"})
     file = tmp_path / "plan.json"
     initium.write_plan(plan, file)
@@ -249,8 +235,8 @@ def test_unknown_keys_of_plan_files_are_named_as_they_are_written(tmp_path: Path
     for read in (initium.read_plan, load, initium.load_recipe):
         with pytest.raises(initium.PlanError, match=f"{file}: not a plan") as caught:
             read(file)
-        told = [str(violation) for violation in caught.value.violations]
-        assert told == [
+        reported = [str(violation) for violation in caught.value.violations]
+        assert reported == [
             "weight_key: unknown key; did you mean weights_key?",
             "tensors[1].fill.normal.sdt: unknown key; did you mean std?",
         ]

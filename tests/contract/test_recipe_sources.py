@@ -12,7 +12,7 @@ import pytest
 import initium
 from initium.contract.recipe import load
 from initium.v1.recipe_pb2 import Recipe
-from tests.contract.test_recipe import ARCHITECTURE, recipe
+from tests.contract.recipes import ARCHITECTURE, recipe
 
 READERS: tuple[Callable[..., Any], ...] = (initium.load_recipe, load)
 MISSING = (
@@ -59,9 +59,9 @@ def test_a_seed_from_outside_must_be_one(seed: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "kind"), [(3, "a number"), (None, "nothing"), (["x"], "a list"), (b"x", "a Python bytes")]
 )
-def test_what_no_recipe_can_be_is_told_what_one_can_be(source: Any, kind: str) -> None:
-    told = "a recipe is a mapping, a pathlib.Path, text or a Recipe message, not "
-    assert refusal(initium.load_recipe, source).message == told + kind
+def test_what_no_recipe_can_be_is_refused_with_what_one_can_be(source: Any, kind: str) -> None:
+    reported = "a recipe is a mapping, a pathlib.Path, text or a Recipe message, not "
+    assert refusal(initium.load_recipe, source).message == reported + kind
 
 
 @pytest.mark.parametrize(("text", "kind"), [("[1]", "a list"), ("3", "a number"), ("~", "nothing")])
@@ -78,7 +78,7 @@ def test_what_ends_like_a_file_is_read_as_one_unless_it_is_no_name(suffix: str) 
     assert "no file's name" in str(refusal(initium.load_recipe, f"x{suffix}.txt"))
 
 
-def test_a_plan_is_told_by_its_version_in_text_too(tmp_path: Path) -> None:
+def test_a_plan_is_recognized_by_its_version_in_text_too(tmp_path: Path) -> None:
     text = '{"plan_version": 1, "seed": "3"}'
     (tmp_path / "x.json").write_text(text)
     for source in (text, json.loads(text), tmp_path / "x.json", str(tmp_path / "x.json")):

@@ -17,10 +17,9 @@ import initium
 from initium.contract.strict import MAX_VIOLATIONS, kind_of, unknown_keys
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
-from tests.contract.test_recipe import args, recipe, rule
+from tests.contract.recipes import RULE, args, recipe, rule
 
 ARGS = "architecture.library.args"
-RULE = "init.rules[0]"
 # Any: the stubs have two descriptor classes for one.
 PLAN: Any = Plan.DESCRIPTOR
 RECIPE: Any = Recipe.DESCRIPTOR
@@ -30,7 +29,7 @@ def tensors(**fields: Any) -> dict[str, Any]:
     return recipe(architecture={"tensors": {"tensors": [{"name": "x"} | fields]}})
 
 
-def told(data: Any) -> list[str]:
+def reported(data: Any) -> list[str]:
     with pytest.raises(initium.RecipeError) as caught:
         initium.load_recipe(data)
     assert caught.value.message == "the recipe is not valid"
@@ -63,12 +62,12 @@ def test_integers_end_where_their_type_does(kind: str) -> None:
     for value in (low, high, str(low), str(high)):
         assert str(int(value)) in str(initium.load_recipe(make(value)))
     for value in (low - 1, high + 1):
-        assert told(make(value)) == [f"{path}: must be an integer in {limits}, not {value}"]
+        assert reported(make(value)) == [f"{path}: must be an integer in {limits}, not {value}"]
 
 
 @pytest.mark.parametrize("text", ["1.0", "01", "+1", " 1", "1_0", "", "--1", "0x1", "\u0661", "0" * 21, "1" * 22])
 def test_text_that_is_no_plain_integer(text: str) -> None:
-    assert told(recipe(seed=text)) == [f"seed: must be an integer in 0..2^64-1, not {text!r}"]
+    assert reported(recipe(seed=text)) == [f"seed: must be an integer in 0..2^64-1, not {text!r}"]
 
 
 def test_numbers_of_any_kind_are_integers_if_they_are_whole_and_exact() -> None:
@@ -77,7 +76,7 @@ def test_numbers_of_any_kind_are_integers_if_they_are_whole_and_exact() -> None:
         assert initium.load_recipe(recipe(seed=value)).seed == 2**53
     others: list[Any] = [2.0**53 + 2, 0.5, float("inf"), float("nan"), Decimal(3)]
     for value in others:
-        assert told(recipe(seed=value))[0].startswith("seed: must be an integer in 0..2^64-1, not ")
+        assert reported(recipe(seed=value))[0].startswith("seed: must be an integer in 0..2^64-1, not ")
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -163,12 +162,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_the_path_and_a_remedy(name: str) -> None:
     data, message = REFUSED[name]
-    assert told(data) == [message]
+    assert reported(data) == [message]
 
 
 @pytest.mark.parametrize(("length", "shown"), [(58, "y" * 58 + "'"), (59, "y" * 56 + "...")])
 def test_long_values_are_shown_up_to_60_letters(length: int, shown: str) -> None:
-    assert told(rule(optional="y" * length)) == [f"{RULE}.optional: must be true or false, not '{shown}"]
+    assert reported(rule(optional="y" * length)) == [f"{RULE}.optional: must be true or false, not '{shown}"]
 
 
 def nested(key: str, count: int) -> dict[str, Any]:
@@ -192,8 +191,8 @@ def test_what_nests_deep_arrives_whole(key: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["not", "any", "all", "mapping", "list"])
-def test_what_nests_too_deep_is_told_with_its_path(key: str) -> None:
-    (message,) = told(nested(key, 150))
+def test_what_nests_too_deep_is_reported_with_its_path(key: str) -> None:
+    (message,) = reported(nested(key, 150))
     assert message.startswith("init.rules[0].match." if key in ("not", "any", "all") else f"{ARGS}.x")
     assert message.endswith(": nested more than 100 deep")
 
@@ -202,7 +201,7 @@ def test_what_nests_too_deep_is_told_with_its_path(key: str) -> None:
 def test_the_seed_is_one_of_twenty_violations(count: int) -> None:
     bad = rule(match={"ndim": [-1] * count})
     del bad["seed"]
-    messages = told(bad)
+    messages = reported(bad)
     assert len(messages) == min(count + 1, MAX_VIOLATIONS) == min(count + 1, 20)
     assert messages[-1].startswith("seed: required" if count < 20 else f"{RULE}.match.ndim[19]: ")
 
@@ -219,7 +218,7 @@ KINDS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("words", KINDS)
-def test_kinds_are_told_in_the_words_of_files(words: str) -> None:
+def test_kinds_are_named_in_the_words_of_files(words: str) -> None:
     assert kind_of(KINDS[words]) == words
 
 
@@ -247,4 +246,5 @@ def test_unknown_keys_are_found_wherever_messages_are() -> None:
         "recipe.architecture.library.nam: unknown key; did you mean name?",
         "planDigest: unknown key; write plan_digest",
     ]
+    assert [violation.field for violation in unknown_keys(PLAN, {5: 3, None: 1})] == ["5", "None"]
     assert not list(unknown_keys(RECIPE, recipe(init={"rules": [{"match": {"all": [{"x": 1}]}}]})))

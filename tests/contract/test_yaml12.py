@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import time
 from typing import Any
 
 import pytest
@@ -132,15 +131,15 @@ def test_one_document_in_every_frame(text: str) -> None:
 
 @pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("a: \x01", "characters are not allowed"),
         ("a: \ud800", "half of a surrogate pair; a recipe is valid Unicode|characters are not allowed"),
     ],
 )
-def test_what_is_no_text(text: str, told: str, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_text(text: str, reported: str, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml12, "_LOADER", yaml12.core_loader(getattr(yaml, loader)))
-    with pytest.raises(RecipeError, match=told) as caught:
+    with pytest.raises(RecipeError, match=reported) as caught:
         yaml12.load(text)
     assert caught.value.message == "the text is not valid YAML 1.2 or JSON"
 
@@ -166,10 +165,8 @@ def test_promise_5_deep_nesting_is_an_error_not_a_crash(
     opening: str, loader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(yaml12, "_LOADER", yaml12.core_loader(getattr(yaml, loader)))
-    begin = time.monotonic()
     with pytest.raises(RecipeError):
         yaml12.load(opening * 100_000)
-    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("depth", [yaml12.MAX_DEPTH, yaml12.MAX_DEPTH + 1])

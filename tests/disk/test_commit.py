@@ -13,19 +13,8 @@ import pytest
 import initium
 from initium.contract.leaves import LEAF
 from initium.disk.partial import PartialDirectory
+from tests.client.disks import with_free
 from tests.disk.leftovers import FILES, PLAN, SIDECAR, leave
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def with_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int) -> None:
-    real = os.statvfs(tmp_path)
-    fake = os.statvfs_result((real[0], 1, real[2], real[3], free, *real[5:]))
-    monkeypatch.setattr(os, "statvfs", lambda path: fake)
-
 
 TOTAL = sum(map(len, FILES.values()))
 
@@ -39,14 +28,14 @@ def test_the_rest_must_fit_on_the_disk(
 ) -> None:
     needed = TOTAL - there
     with PartialDirectory(out, PLAN, False) as target:
-        with_free(monkeypatch, tmp_path, needed)
+        with_free(monkeypatch, tmp_path, needed, 1)
         target.check_space(start)
         if needed:
-            with_free(monkeypatch, tmp_path, needed - 1)
-            told = f"{out}: {needed} bytes are needed, {needed - 1} are free; free some or choose another disk"
+            with_free(monkeypatch, tmp_path, needed - 1, 1)
+            reported = f"{out}: {needed} bytes are needed, {needed - 1} are free; free some or choose another disk"
             with pytest.raises(initium.OutputError) as caught:
                 target.check_space(start)
-            assert caught.value.message == told
+            assert caught.value.message == reported
 
 
 def test_a_file_that_is_reserved_larger_than_planned_saves_no_more_than_its_size(
@@ -56,9 +45,9 @@ def test_a_file_that_is_reserved_larger_than_planned_saves_no_more_than_its_size
     with (out / "a.bin.partial").open("wb") as stream:
         os.posix_fallocate(stream.fileno(), 0, 8 * LEAF)
     with PartialDirectory(out, PLAN, False) as target:
-        with_free(monkeypatch, tmp_path, LEAF + 1)
+        with_free(monkeypatch, tmp_path, LEAF + 1, 1)
         target.check_space((0, 0))
-        with_free(monkeypatch, tmp_path, LEAF)
+        with_free(monkeypatch, tmp_path, LEAF, 1)
         with pytest.raises(initium.OutputError):
             target.check_space((0, 0))
 
@@ -137,7 +126,7 @@ def test_an_old_manifest_cannot_have_files_elsewhere_removed(out: Path, tmp_path
     assert victim.exists()
 
 
-def test_errors_of_the_disk_are_told(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_disk_are_reported(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> int:
         raise OSError(errno.EIO, "Input/output error")
 

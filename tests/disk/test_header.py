@@ -37,8 +37,8 @@ def difference(path: Path, content: bytes, file: int = 1) -> str:
 
 
 def test_a_header_that_is_as_planned(tmp_path: Path) -> None:
-    told = "; its header is right, so values differ: verify with redraw names the first"
-    assert difference(tmp_path, header(ENTRIES) + bytes(32)) == told
+    reported = "; its header is right, so values differ: verify with redraw names the first"
+    assert difference(tmp_path, header(ENTRIES) + bytes(32)) == reported
 
 
 def test_files_without_tensors_have_no_header(tmp_path: Path) -> None:
@@ -59,16 +59,16 @@ def test_the_first_tensor_that_is_not_as_planned(tmp_path: Path, name: str, entr
     entries = ENTRIES | {name: entry}
     if entry is None:
         del entries[name]
-    told = f"; its header has {entry} for {name}, the plan {ENTRIES[name]}"
-    assert difference(tmp_path, header(entries) + bytes(32)) == told
+    reported = f"; its header has {entry} for {name}, the plan {ENTRIES[name]}"
+    assert difference(tmp_path, header(entries) + bytes(32)) == reported
 
 
 def test_a_header_of_another_length_moves_every_tensor(tmp_path: Path) -> None:
-    told = difference(tmp_path, header(ENTRIES | {"__metadata__": {}}, 216))
-    assert told.startswith(
+    reported = difference(tmp_path, header(ENTRIES | {"__metadata__": {}}, 216))
+    assert reported.startswith(
         "; its header has {'dtype': 'F32', 'shape': [2, 3], 'data_offsets': [0, 24]} for x, the plan"
     )
-    assert told.endswith("'data_offsets': [-16, 8]}")
+    assert reported.endswith("'data_offsets': [-16, 8]}")
 
 
 @pytest.mark.parametrize(

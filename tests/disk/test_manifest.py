@@ -103,10 +103,10 @@ def test_every_disagreement_is_named() -> None:
     model.extra = nn.Parameter(torch.zeros(1))
     with pytest.raises(initium.ManifestError) as caught:
         tied_manifest(lr=1).param_groups(model.named_parameters())
-    told = {violation.field: violation.message for violation in caught.value.violations}
-    assert told.pop("head.weight").startswith("is the same tensor as embed.weight in the manifest")
-    assert told.pop("head.bias") == "is in the manifest but not in the model"
-    assert told.pop("extra") == "is in the model but not in the manifest"
+    reported = {violation.field: violation.message for violation in caught.value.violations}
+    assert reported.pop("head.weight").startswith("is the same tensor as embed.weight in the manifest")
+    assert reported.pop("head.bias") == "is in the manifest but not in the model"
+    assert reported.pop("extra") == "is in the model but not in the manifest"
     messages = {str(v) for v in caught.value.violations}
     assert "norm.weight: has shape [4] in the model, [3] in the manifest" in messages
     assert any(text.startswith("norm.bias: has requires_grad=True in the model, but") for text in messages)
@@ -119,7 +119,7 @@ def test_a_frozen_model_and_a_training_manifest_disagree() -> None:
         tied_manifest(lr=1).param_groups(model.named_parameters())
 
 
-def test_what_is_no_list_of_named_parameters_is_told() -> None:
+def test_what_is_no_list_of_named_parameters_is_reported() -> None:
     model = Tied()
     for given in (model.parameters(), model.state_dict(), model, None):
         with pytest.raises(initium.ManifestError, match=r"pass model.named_parameters\(\)"):

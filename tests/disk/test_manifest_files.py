@@ -1,4 +1,4 @@
-"""The manifest as a document, and the groups in it without torch: what is read, refused, matched and told."""
+"""The manifest as a document, and the groups in it without torch: what is read, refused, matched and reported."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 import initium
-from initium.contract.canonical import seal
 from initium.contract.plans import check_digests
 from initium.v1 import manifest_pb2
-from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor
+from initium.v1.plan_pb2 import Group, Plan, PlannedGroups, PlannedTensor
+from tests.client.fake import make_plan
 
-FILES = [("model.safetensors", 5), ("config.json", 2)]
-
-
-def make_plan(**fields: Any) -> Plan:
-    files = [PlannedFile(name=name, size=size) for name, size in FILES]
-    defaults: dict[str, Any] = {"plan_version": 1, "seed": 3, "files": files}
-    return seal(Plan(**(defaults | fields)))
+CONTENT = {"model.safetensors": b"abcde", "config.json": b"{}"}
+FILES = [(name, len(data)) for name, data in CONTENT.items()]
 
 
 def make_manifest(**fields: Any) -> initium.Manifest:
     files = [manifest_pb2.FileDigest(name=name, size=size, digest=f"{size:02x}") for name, size in FILES]
     defaults: dict[str, Any] = {
         "manifest_version": 1,
-        "plan": make_plan(),
+        "plan": make_plan(CONTENT),
         "files": files,
         "server_version": "0.1\u00e9",
     }
@@ -70,7 +65,7 @@ def refusal(directory: Path, content: bytes) -> initium.ManifestError:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "is not a manifest: "),
         (b"\xff", "is not a manifest: "),
@@ -83,36 +78,36 @@ def refusal(directory: Path, content: bytes) -> initium.ManifestError:
         (b'{"manifest_version": -1}', "is not a manifest: "),
     ],
 )
-def test_what_is_no_manifest(tmp_path: Path, content: bytes, told: str) -> None:
-    assert told in refusal(tmp_path, content).message
+def test_what_is_no_manifest(tmp_path: Path, content: bytes, reported: str) -> None:
+    assert reported in refusal(tmp_path, content).message
 
 
-def test_a_newer_manifest_is_told_as_such_whatever_it_holds(tmp_path: Path) -> None:
+def test_a_newer_manifest_is_reported_as_such_whatever_it_holds(tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
-    told = f"{file}: manifest_version 2 is newer than this client reads (1); upgrade initium"
+    reported = f"{file}: manifest_version 2 is newer than this client reads (1); upgrade initium"
     for more in ({}, {"plan": {"plan_version": 9, "shape": "round"}, "signature": "x"}):
-        assert refusal(tmp_path, json.dumps({"manifest_version": 2} | more).encode()).message == told
+        assert refusal(tmp_path, json.dumps({"manifest_version": 2} | more).encode()).message == reported
 
 
 @pytest.mark.parametrize(
-    ("plan", "told"),
+    ("plan", "reported"),
     [
-        (make_plan(files=[]), "files: the plan has no files; resolve the recipe again"),
+        (make_plan({}), "files: the plan has no files; resolve the recipe again"),
         (
-            make_plan(files=[PlannedFile(name="../x")]),
+            make_plan({"../x": b""}),
             "files[0].name: '../x' is no plain file name, or the client's own",
         ),
     ],
 )
-def test_a_plan_that_cannot_be_written_is_not_verified_either(tmp_path: Path, plan: Plan, told: str) -> None:
+def test_a_plan_that_cannot_be_written_is_not_verified_either(tmp_path: Path, plan: Plan, reported: str) -> None:
     error = refusal(tmp_path, make_manifest(plan=plan).to_bytes())
     assert error.message == f"{tmp_path / 'manifest.json'}: its plan is not valid"
-    assert [str(violation) for violation in error.violations] == [told]
+    assert [str(violation) for violation in error.violations] == [reported]
     assert error.reason == "INVALID_PLAN"
 
 
-def test_a_plan_that_was_changed_is_told(tmp_path: Path) -> None:
-    plan = make_plan()
+def test_a_plan_that_was_changed_is_reported(tmp_path: Path) -> None:
+    plan = make_plan(CONTENT)
     right = plan.plan_digest
     plan.seed = 4
     error = refusal(tmp_path, make_manifest(plan=plan).to_bytes())
@@ -132,7 +127,7 @@ def check_digests_of(plan: Plan) -> str:
 
 
 def without(name: str) -> Plan:
-    plan = make_plan()
+    plan = make_plan(CONTENT)
     plan.ClearField(name)
     return plan
 
@@ -142,7 +137,7 @@ def listed(*files: tuple[str, int]) -> dict[str, Any]:
 
 
 UNPROVEN: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "no version": ({"plan": make_plan(plan_version=0)}, ["plan.plan_version: is missing"]),
+    "no version": ({"plan": make_plan(CONTENT, plan_version=0)}, ["plan.plan_version: is missing"]),
     "no digest": ({"plan": without("plan_digest")}, ["plan.plan_digest: is missing"]),
     "no key": ({"plan": without("weights_key")}, ["plan.weights_key: is missing"]),
     "no files": (listed(), ["files: the manifest lists 0 files, its plan 2"]),
@@ -164,10 +159,10 @@ UNPROVEN: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize("name", UNPROVEN)
 def test_a_manifest_must_say_enough_to_prove_something(tmp_path: Path, name: str) -> None:
-    fields, told = UNPROVEN[name]
+    fields, reported = UNPROVEN[name]
     error = refusal(tmp_path, make_manifest(**fields).to_bytes())
     assert error.message == f"{tmp_path / 'manifest.json'} proves nothing; generate the checkpoint again"
-    assert [str(violation) for violation in error.violations] == told
+    assert [str(violation) for violation in error.violations] == reported
 
 
 @dataclass
@@ -195,7 +190,7 @@ def grouped(**options: Any) -> initium.Manifest:
     struct = Struct()
     struct.update(options)
     groups = [Group(name="first", options=struct, tensors=["b"]), Group(name="second", tensors=["a"])]
-    plan = make_plan(tensors=TENSORS, groups=PlannedGroups(optimizer="AdamW", groups=groups))
+    plan = make_plan(CONTENT, tensors=TENSORS, groups=PlannedGroups(optimizer="AdamW", groups=groups))
     return make_manifest(plan=plan)
 
 
@@ -287,9 +282,9 @@ DISAGREEMENTS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", DISAGREEMENTS)
-def test_every_disagreement_is_told_with_both_sides(name: str) -> None:
-    changes, told = DISAGREEMENTS[name]
-    assert disagreements(**changes) == told
+def test_every_disagreement_is_reported_with_both_sides(name: str) -> None:
+    changes, reported = DISAGREEMENTS[name]
+    assert disagreements(**changes) == reported
 
 
 def test_a_tied_parameter_may_come_under_any_of_its_names_and_under_all() -> None:
@@ -305,8 +300,8 @@ def test_a_tied_parameter_may_come_under_any_of_its_names_and_under_all() -> Non
 
 @pytest.mark.parametrize("given", [None, 3, [Parameter()], [("a", Parameter(), 1)], [(1, Parameter())], ["ab"]])
 def test_what_is_no_list_of_named_parameters(given: Any) -> None:
-    told = r"these are not pairs of name and parameter; pass model.named_parameters\(\)"
-    with pytest.raises(initium.ManifestError, match=told):
+    reported = r"these are not pairs of name and parameter; pass model.named_parameters\(\)"
+    with pytest.raises(initium.ManifestError, match=reported):
         grouped().param_groups(given)
 
 

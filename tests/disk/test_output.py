@@ -19,9 +19,9 @@ import initium
 from initium.contract.leaves import LEAF
 from initium.disk.partial import SIDECAR, PartialDirectory
 from initium.v1.plan_pb2 import Group, PlannedGroups
-from tests.client.conftest import FILES, RECIPE
-from tests.client.fake import FakeServer, Faults, make_plan, rich_error
-from tests.client.test_streams import assert_complete, starts
+from tests.client.conftest import FILES, RECIPE, assert_complete
+from tests.client.disks import with_free
+from tests.client.fake import FakeServer, Faults, make_plan, rich_error, starts
 
 
 def interrupted(client: initium.Client, server: FakeServer, out: Path, after: int) -> None:
@@ -115,7 +115,7 @@ def test_an_unfinished_checkpoint_of_another_plan_is_refused(
     assert_complete(out)
 
 
-def test_a_crash_between_the_renames_is_mended(
+def test_a_crash_between_the_renames_is_repaired(
     client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
 ) -> None:
     out = tmp_path / "out"
@@ -146,18 +146,6 @@ def test_two_runs_do_not_write_into_one_directory(client: initium.Client, server
         client.generate(server.plan, out)
 
 
-def test_a_full_disk_is_told_before_anything_is_asked_for(
-    client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
-) -> None:
-    real = os.statvfs(tmp_path)
-    full = os.statvfs_result((*real[:4], 7, *real[5:]))
-    monkeypatch.setattr(os, "statvfs", lambda path: full)
-    total = sum(map(len, FILES.values()))
-    with pytest.raises(initium.OutputError, match=f"{total} bytes are needed, {7 * real.f_frsize} are free"):
-        client.generate(server.plan, tmp_path / "out")
-    assert not server.requests
-
-
 def test_space_that_an_earlier_run_reserved_is_not_asked_for_again(
     client: initium.Client, server: FakeServer, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -166,10 +154,8 @@ def test_space_that_an_earlier_run_reserved_is_not_asked_for_again(
     with (out / "a.safetensors.partial").open("r+b") as stream:
         os.posix_fallocate(stream.fileno(), 0, len(FILES["a.safetensors"]))
     needed = len(FILES["b.safetensors"]) + len(FILES["config.json"])
-    real = os.statvfs(tmp_path)
     for free, fits in ((needed - 1, False), (needed, True)):
-        nearly_full = os.statvfs_result((real[0], 1, real[2], real[3], free, *real[5:]))
-        monkeypatch.setattr(os, "statvfs", lambda path, result=nearly_full: result)
+        with_free(monkeypatch, tmp_path, free, 1)
         if fits:
             client.generate(server.plan, out)
         else:
@@ -302,10 +288,10 @@ def test_verify_names_what_differs(client: initium.Client, server: FakeServer, t
     (out / "a.safetensors").write_bytes(data)
     with pytest.raises(initium.VerifyError) as caught:
         initium.verify(out)
-    told = [str(violation) for violation in caught.value.violations]
-    assert told[0].startswith("a.safetensors: has digest ")
-    assert told[1] == f"b.safetensors: has {2 * LEAF + 1} bytes, the manifest says {2 * LEAF}"
-    assert told[2].startswith("config.json: cannot be read: No such file")
+    reported = [str(violation) for violation in caught.value.violations]
+    assert reported[0].startswith("a.safetensors: has digest ")
+    assert reported[1] == f"b.safetensors: has {2 * LEAF + 1} bytes, the manifest says {2 * LEAF}"
+    assert reported[2].startswith("config.json: cannot be read: No such file")
 
 
 def test_redraw_names_the_first_byte(client: initium.Client, tmp_path: Path) -> None:
@@ -353,7 +339,7 @@ def test_a_manifest_that_proves_nothing_passes_no_check(
                 check(out)
 
 
-def test_a_changed_manifest_is_told(client: initium.Client, tmp_path: Path) -> None:
+def test_a_changed_manifest_is_reported(client: initium.Client, tmp_path: Path) -> None:
     client.generate(RECIPE, tmp_path / "out")
     file = tmp_path / "out" / "manifest.json"
     data = json.loads(file.read_text())

@@ -24,11 +24,6 @@ def prefix(out: Path, plan: Plan = PLAN, force: bool = False) -> tuple[int, int]
         return target.valid_prefix()
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def test_the_sidecar_is_a_line_of_json_and_records(out: Path) -> None:
     with PartialDirectory(out, PLAN, False) as target:
         for file, leaf in reversed(PLACES):
@@ -159,8 +154,8 @@ def test_a_sidecar_that_says_nothing_is_started_over(out: Path, name: str) -> No
 def test_the_unfinished_checkpoint_of_another_plan(out: Path) -> None:
     other = make_plan({"other.bin": b"x" * 5, "a.bin": b"y"})
     leave(out, PLACES)
-    told = f"another plan \\({PLAN.plan_digest}\\); choose another directory, or replace it with --force"
-    with pytest.raises(initium.OutputError, match=told):
+    reported = f"another plan \\({PLAN.plan_digest}\\); choose another directory, or replace it with --force"
+    with pytest.raises(initium.OutputError, match=reported):
         PartialDirectory(out, other, False)
     assert prefix(out) == (3, 0)
     assert prefix(out, other, force=True) == (0, 0)
@@ -179,7 +174,7 @@ def test_a_sidecar_cannot_have_files_elsewhere_removed(out: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "reported"),
     [
         (["x"], "x"),
         (["c", "b", "a"], "a, b, c"),
@@ -188,14 +183,14 @@ def test_a_sidecar_cannot_have_files_elsewhere_removed(out: Path, tmp_path: Path
         (["manifest.json"], "manifest.json"),
     ],
 )
-def test_a_directory_that_holds_something_else_is_refused(out: Path, names: list[str], told: str) -> None:
+def test_a_directory_that_holds_something_else_is_refused(out: Path, names: list[str], reported: str) -> None:
     out.mkdir()
     for name in names:
         (out / name).touch()
-    told = f"{out} is not empty ({told}); choose another, or replace it with --force"
+    reported = f"{out} is not empty ({reported}); choose another, or replace it with --force"
     with pytest.raises(initium.OutputError) as caught:
         PartialDirectory(out, PLAN, False)
-    assert caught.value.message == told
+    assert caught.value.message == reported
     assert sorted(os.listdir(out)) == sorted(names)
     with PartialDirectory(out, PLAN, True):
         pass

@@ -27,11 +27,6 @@ def manifest(tmp_path: Path) -> initium.Manifest:
     return write_checkpoint(tmp_path)
 
 
-@pytest.fixture
-def told() -> list[tuple[int, int]]:
-    return []
-
-
 class Drawn:
     """What an `initium.Client` is to `redraw`. `before` runs before each leaf."""
 
@@ -66,12 +61,12 @@ def sizes(manifest: initium.Manifest) -> tuple[int, int]:
     return model, config
 
 
-def test_verify_tells_its_progress_and_returns_the_manifest(
-    manifest: initium.Manifest, tmp_path: Path, told: list[tuple[int, int]]
+def test_verify_reports_its_progress_and_returns_the_manifest(
+    manifest: initium.Manifest, tmp_path: Path, reported: list[tuple[int, int]]
 ) -> None:
-    assert initium.verify(tmp_path, lambda done, total: told.append((done, total))) == manifest
+    assert initium.verify(tmp_path, lambda done, total: reported.append((done, total))) == manifest
     model, config = sizes(manifest)
-    assert told == [(done, model + config) for done in (LEAF, model, model + config)]
+    assert reported == [(done, model + config) for done in (LEAF, model, model + config)]
     assert initium.verify(str(tmp_path)) == manifest
 
 
@@ -95,13 +90,13 @@ def test_verify_names_every_file_that_differs(manifest: initium.Manifest, tmp_pa
 
 
 def test_verify_goes_on_behind_a_file_that_cannot_be_read(
-    manifest: initium.Manifest, tmp_path: Path, told: list[tuple[int, int]]
+    manifest: initium.Manifest, tmp_path: Path, reported: list[tuple[int, int]]
 ) -> None:
     (tmp_path / MODEL).unlink()
-    messages = differences(lambda: initium.verify(tmp_path, lambda *done: told.append(done)), "manifest")
+    messages = differences(lambda: initium.verify(tmp_path, lambda *done: reported.append(done)), "manifest")
     assert messages == [f"{MODEL}: cannot be read: No such file or directory; its header cannot be read"]
     model, config = sizes(manifest)
-    assert told == [(config, model + config)]
+    assert reported == [(config, model + config)]
 
 
 def test_verify_names_the_first_tensor_whose_header_is_wrong(manifest: initium.Manifest, tmp_path: Path) -> None:
@@ -112,13 +107,13 @@ def test_verify_names_the_first_tensor_whose_header_is_wrong(manifest: initium.M
 
 
 @pytest.mark.parametrize("how", ["in this process", "by a client"])
-def test_redraw_tells_its_progress_and_returns_the_manifest(
-    manifest: initium.Manifest, tmp_path: Path, told: list[tuple[int, int]], how: str
+def test_redraw_reports_its_progress_and_returns_the_manifest(
+    manifest: initium.Manifest, tmp_path: Path, reported: list[tuple[int, int]], how: str
 ) -> None:
     client = Drawn() if how == "by a client" else None
-    assert initium.redraw(tmp_path, client, lambda done, total: told.append((done, total)), threads=1) == manifest
+    assert initium.redraw(tmp_path, client, lambda done, total: reported.append((done, total)), threads=1) == manifest
     model, config = sizes(manifest)
-    assert told == [(done, model + config) for done in (LEAF, model, model + config)]
+    assert reported == [(done, model + config) for done in (LEAF, model, model + config)]
     assert client is None or client.plans == [manifest.plan]
     assert initium.redraw(str(tmp_path)) == manifest
 
@@ -140,8 +135,8 @@ def test_redraw_names_a_byte_in_any_leaf_and_file(manifest: initium.Manifest, tm
     damage(tmp_path / MODEL, last)
     damage(tmp_path / "config.json", 3)
     (message,) = differences(lambda: initium.redraw(tmp_path, Drawn()), "plan")
-    told = "differs first at byte 3, outside of all tensors (in the header, index or a small file)"
-    assert message == f"config.json: {told}"
+    reported = "differs first at byte 3, outside of all tensors (in the header, index or a small file)"
+    assert message == f"config.json: {reported}"
 
 
 @pytest.mark.parametrize("by", [-1, 1])

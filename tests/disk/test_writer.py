@@ -17,6 +17,7 @@ import initium
 from initium.contract.leaves import LEAF, Leaf, leaf_digest
 from initium.disk.partial import PartialDirectory
 from initium.disk.writer import FetchAgain, Writer
+from tests.client.disks import with_free
 from tests.client.fake import make_plan
 from tests.disk.leftovers import FILES, PLACES, PLAN, SIDECAR, open_below, piece
 
@@ -184,20 +185,18 @@ def test_finished_files_are_closed(target: PartialDirectory) -> None:
 
 def test_a_file_that_cannot_be_opened(target: PartialDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     target.partial(0).mkdir()
-    real = os.statvfs(target.path)
-    free = os.statvfs_result((real[0], 512, real[2], real[3], 7, *real[5:]))
-    monkeypatch.setattr(os, "statvfs", lambda path: free)
-    told = (
+    free = with_free(monkeypatch, target.path, 7, 512)
+    reported = (
         f"cannot write {target.partial(0)}: Is a directory ({len(FILES['a.bin'])} bytes of it are missing, "
-        f"{7 * 512} are free); what was written stays: run again to go on"
+        f"{free} are free); what was written stays: run again to go on"
     )
     with pytest.raises(initium.OutputError) as caught:
         write(target, LEAVES[:1])
-    assert caught.value.message == told
+    assert caught.value.message == reported
 
 
 @pytest.mark.parametrize("call", ["pwrite", "ftruncate"])
-def test_a_write_that_fails_tells_how_much_is_missing(
+def test_a_write_that_fails_says_how_much_is_missing(
     target: PartialDirectory, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def fail(*_: object) -> int:
@@ -205,8 +204,8 @@ def test_a_write_that_fails_tells_how_much_is_missing(
 
     monkeypatch.setattr(os, call, fail)
     missing = len(FILES["a.bin"]) - (LEAF if call == "pwrite" else 0)
-    told = rf"a.bin.partial: No space left on device \({missing} bytes of it are missing, \d+ are free\)"
-    with pytest.raises(initium.OutputError, match=told):
+    reported = rf"a.bin.partial: No space left on device \({missing} bytes of it are missing, \d+ are free\)"
+    with pytest.raises(initium.OutputError, match=reported):
         write(target, LEAVES[1:2])
     assert target.leaves(0)[1] == (bytes(32) if call == "pwrite" else LEAVES[1].digest)
 

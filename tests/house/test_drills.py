@@ -16,14 +16,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = ("client/initium", "server/initium_law", "server/initium_server", "proto")
 
-INITIALIZERS = """
-from initium_law.grammar import Constant
+IMPORTS = """
+from initium_law import grammar as fills
 from initium_server.planning.initializers import Resolution, initializer
+"""
 
+INITIALIZER = """
 
 @initializer(torch=False)
 def toy(args, tensor):
-    return Resolution(Constant(2 * args.value), {"doubled": str(args.value)})
+    return Resolution(fills.Constant(2 * args.value), {"doubled": str(args.value)})
 """
 
 SOURCE = """
@@ -39,7 +41,7 @@ def prepare(library):
 """
 
 RECIPE = """
-import initium, toys.initializers
+import initium
 from initium.errors import InitiumError
 from initium.plan import open_plan
 from initium.plan.limits import Limits
@@ -53,7 +55,8 @@ def plan(**changes):
         "init": {"rules": [{"match": {"tensor": ["weight"]}, "toy": {"value": 1.5}}]},
         **changes,
     })
-    return resolve(recipe, check_recipe(recipe), build_inventory(recipe.architecture), None, {}, Limits())
+    check_recipe(recipe)
+    return resolve(recipe, build_inventory(recipe.architecture), None, {}, Limits())
 
 made = plan()
 (weight,) = [tensor for tensor in made.tensors if tensor.name == "weight"]
@@ -121,20 +124,33 @@ def run(house: Path, code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_an_initializer_and_a_source(house: Path) -> None:
-    """An initializer: its message, its function. A source: a file and its entry point, in a package of one's own."""
+def add_message(house: Path) -> None:
     proto = house / "proto" / "initium" / "v1" / "init.proto"
     add(proto, "    Toy toy = 99;", after="    Orthogonal orthogonal = 23;")
     proto.write_text(proto.read_text() + "\nmessage Toy {\n  optional double value = 1;\n}\n")
     generate(house)
+
+
+def test_an_initializer_and_a_source(house: Path) -> None:
+    """An initializer: its message, its function. A source: a file."""
+    add_message(house)
+    initializers = house / "server" / "initium_server" / "planning" / "initializers.py"
+    initializers.write_text(initializers.read_text() + INITIALIZER)
+    (house / "server" / "initium_server" / "sources" / "libraries" / "toys.py").write_text(SOURCE)
+    run(house, RECIPE)
+
+
+def test_an_initializer_and_a_source_in_a_package_of_ones_own(house: Path) -> None:
+    """The source is registered by its entry point, the initializer by its import."""
+    add_message(house)
     (house / "toys").mkdir()
     (house / "toys" / "__init__.py").touch()
-    (house / "toys" / "initializers.py").write_text(INITIALIZERS)
+    (house / "toys" / "initializers.py").write_text(IMPORTS + INITIALIZER)
     (house / "toys" / "models.py").write_text(SOURCE)
     (house / "toys-1.dist-info").mkdir()
     (house / "toys-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1\n")
     (house / "toys-1.dist-info" / "entry_points.txt").write_text("[initium.sources]\ntoys = toys.models\n")
-    run(house, RECIPE)
+    run(house, f"import toys.initializers\n{RECIPE}")
 
 
 def test_a_kind_of_fill(house: Path) -> None:

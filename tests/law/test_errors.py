@@ -71,7 +71,7 @@ BAD = [
     (Orthogonal(1.0), (4,), "F32", r"needs 2 axes or more, and this tensor has shape \[4\]"),
     (Orthogonal(INF), (4, 4), "F32", r"gain=inf is not finite"),
     (Orthogonal(1.0), (4, 4), "I32", r"this tensor has I32"),
-    (Orthogonal(1.0), (2**20, 2**20), "F32", r"such tensors up to 67,108,864"),
+    (Orthogonal(1.0), (2**20, 2**20), "F32", r"such tensors are made up to 67,108,864"),
     (Sparse(0.5, 1.0), (4, 4, 4), "F32", r"needs a matrix"),
     (Sparse(1.5, 1.0), (4, 4), "F32", r"sparsity=1.5 is not between 0 and 1"),
     (Sparse(NAN, 1.0), (4, 4), "F32", r"sparsity=nan"),

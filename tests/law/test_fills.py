@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -205,6 +205,27 @@ def test_cache_makes_once_for_many() -> None:
     assert len(made) == 1
 
 
+def test_cache_has_no_gap_between_making_and_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes when a tensor is made and not yet kept waits for it."""
+    cache, made, keep = Cache(1 << 20), list[str](), Cache._keep
+    second = threading.Thread(target=lambda: cache.get("x", lambda: make("second")))
+
+    def make(who: str) -> npt.NDArray[np.float32]:
+        made.append(who)
+        return np.zeros(4, np.float32)
+
+    def slow_keep(self: Cache, key: Hashable, values: npt.NDArray[np.float32]) -> None:
+        if not second.ident:
+            second.start()
+            second.join(0.2)
+        keep(self, key, values)
+
+    monkeypatch.setattr(Cache, "_keep", slow_keep)
+    cache.get("x", lambda: make("first"))
+    second.join()
+    assert made == ["first"]
+
+
 def test_cache_tries_again_after_a_failure() -> None:
     """An error reaches its reader, and the next one starts anew."""
     cache = Cache(1 << 20)
@@ -238,6 +259,6 @@ def test_whole_tensors_are_bounded() -> None:
     engine = Engine(whole_elements=1000)
     prepare(Orthogonal(1.0), 0, "x", (50, 20), "F32", {}, engine)
     for fill in (Orthogonal(1.0), Sparse(0.1, 1.0), Pointwise("exp", (Orthogonal(1.0),))):
-        with pytest.raises(TooLargeError, match="such tensors up to 1,000"):
+        with pytest.raises(TooLargeError, match="such tensors are made up to 1,000"):
             prepare(fill, 0, "x", (50, 21), "F32", {}, engine)
     prepare(Parts(Orthogonal(1.0), ()), 0, "x", (50, 20), "F32", {}, engine)

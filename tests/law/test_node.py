@@ -31,7 +31,7 @@ def without(what: str) -> None:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A type-checked and compiled copy."""
     if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("NODE AND NPM ARE NOT INSTALLED, SO THE TYPESCRIPT LAW WAS NOT CHECKED")
+        without("NODE AND NPM ARE NOT INSTALLED")
     folder = tmp_path_factory.mktemp("node") / "law"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
     installed = subprocess.run(

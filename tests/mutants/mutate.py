@@ -91,9 +91,16 @@ def _is_for_people(node: ast.AST) -> bool:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.Assign(targets=[ast.Name(id=name)]):
-            return name == "__all__" or (isinstance(node.value, ast.BinOp | ast.Subscript) and name[0].isupper())
+            return name == "__all__" or (_is_type(node.value) and name[0].isupper())
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             return name in NAMES_ONLY
+    return False
+
+
+def _is_type(value: ast.AST) -> bool:
+    match value:
+        case ast.BinOp(op=ast.BitOr()) | ast.Subscript():
+            return True
     return False
 
 

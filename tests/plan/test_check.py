@@ -91,7 +91,7 @@ def test_a_changed_plan_without_digests_names_the_field(change: str) -> None:
 def test_a_changed_plan_with_digests_is_told_so_first(change: str) -> None:
     plan = make_plan()
     CHANGES[change][0](plan)
-    assert failure(plan).reason in ("PLAN_DIGEST_MISMATCH", "INVALID_PLAN" if change == "not a number" else "")
+    assert failure(plan).reason == ("INVALID_PLAN" if change == "not a number" else "PLAN_DIGEST_MISMATCH")
 
 
 @pytest.mark.parametrize("field", ["plan_digest", "weights_key"])
@@ -109,7 +109,7 @@ def test_another_version_is_unsupported(version: int) -> None:
     plan = unsealed(make_plan())
     plan.plan_version = version
     error = failure(plan)
-    assert isinstance(error, Unsupported)
+    assert (type(error), error.reason) == (Unsupported, "UNSUPPORTED")
     assert f"plan_version is {version}; 1 is read here" in error.message
 
 

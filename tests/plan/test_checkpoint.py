@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from initium.contract.leaves import LEAF, all_spans, leaf_digest
-from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError
+from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError, RequestError
 from initium.plan.checkpoint import VirtualCheckpoint, check_range, find_file
 from initium.plan.fills import encode_fill
 from initium.v1.plan_pb2 import Plan
@@ -127,12 +127,6 @@ def test_leaves_are_the_files_in_order_whatever_draws_them() -> None:
         assert len(leaves) == 4
 
 
-def test_leaves_can_be_left_early() -> None:
-    leaves = CHECKPOINT.leaves(2)
-    assert next(leaves).offset == 0
-    leaves.close()  # type: ignore[attr-defined] # an Iterator to callers, a generator in fact
-
-
 @pytest.mark.parametrize(
     ("fill", "words"),
     [
@@ -199,6 +193,9 @@ def test_files_are_found_by_name() -> None:
 def test_offsets_reach_to_the_end_and_no_further() -> None:
     check_range(PLAN.files[1], len(CONFIG))
     assert CHECKPOINT.read("config.json", len(CONFIG)) == b""
+    for offset, length in ((-1, None), (-5, 3), (0, -1)):
+        with pytest.raises(RequestError, match=rf"offset {offset} and length {length} must be 0 or more"):
+            CHECKPOINT.read("config.json", offset, length)
     with pytest.raises(OutOfRange, match=r"offset 9 lies past the end of config.json, which has 8 bytes") as caught:
         CHECKPOINT.read("config.json", 9)
     assert (caught.value.reason, caught.value.metadata) == ("OUT_OF_RANGE", {"size": "8"})

@@ -1,4 +1,4 @@
-"""Small hand-made inventories for tests of the core, which knows nothing of torch."""
+"""Small hand-made inventories for tests of planning, which knows nothing of torch."""
 
 from __future__ import annotations
 

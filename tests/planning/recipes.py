@@ -44,9 +44,8 @@ def planned(
 ) -> plan_pb2.Plan:
     """The plan of `recipe(**fields)` for an architecture that was built to `inventory`."""
     message = recipe(**fields)
-    return resolve(
-        message, check_recipe(message), inventory, optimizers or AnyOptions(), environment or {}, limits or Limits()
-    )
+    check_recipe(message)
+    return resolve(message, inventory, optimizers or AnyOptions(), environment or {}, limits or Limits())
 
 
 def by_name(plan: plan_pb2.Plan) -> dict[str, plan_pb2.PlannedTensor]:

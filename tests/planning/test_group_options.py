@@ -13,9 +13,9 @@ from initium.errors import RecipeError, Violation
 from initium.v1 import groups_pb2
 from initium_server.planning import Inventory
 from initium_server.planning.groups import assign_groups
+from tests.planning.groups import run
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.recipes import AnyOptions
-from tests.planning.test_groups import run
 
 ALL: dict[str, Any] = {"all": []}
 HEAD: dict[str, Any] = {"name": "head", "match": {"path": ["head.*"]}}
@@ -127,12 +127,12 @@ def test_what_a_factor_cannot_multiply_is_named(where: str, defaults: dict[str, 
     assert message.startswith(text)
 
 
-def test_each_option_that_a_factor_cannot_multiply_is_told_once() -> None:
+def test_each_option_that_a_factor_cannot_multiply_is_reported_once() -> None:
     found = violations({"defaults": {"lr": 1}, "adjust": [{"match": ALL, "scale": {"a": 2, "lr": 3, "b": 2}}]})
     assert sorted(field for field, _ in found) == ["groups.adjust[0].scale.a", "groups.adjust[0].scale.b"]
 
 
-def test_what_does_nothing_is_told_of_rules_adjustments_and_freezes_at_once() -> None:
+def test_rules_adjustments_and_freezes_that_do_nothing_are_reported_at_once() -> None:
     nothing = {"match": {"path": ["x"]}}
     found = violations(
         {
@@ -153,7 +153,7 @@ def test_what_does_nothing_is_told_of_rules_adjustments_and_freezes_at_once() ->
     assert "did you mean Conv2d?" in found[5][1]
 
 
-def test_a_shadowed_rule_is_told_how_many_tensors_it_matches() -> None:
+def test_a_shadowed_rule_is_reported_with_how_many_tensors_it_matches() -> None:
     rules = [{"name": "all", "match": ALL}, {"name": "norms", "match": {"module": ["_BatchNorm"]}}]
     ((field, message),) = violations({"rules": rules})
     assert field == "groups.rules[1]"
@@ -201,7 +201,7 @@ def test_freezes_may_overlap_and_may_leave_nothing_to_train() -> None:
         ({"freeze": [{"match": ALL}, {"match": {"not": {}}}]}, ["groups.freeze[1].match.not"]),
     ],
 )
-def test_what_is_wrong_with_the_policy_itself_is_told_at_once(policy: dict[str, Any], fields: list[str]) -> None:
+def test_what_is_wrong_with_the_policy_itself_is_reported_at_once(policy: dict[str, Any], fields: list[str]) -> None:
     assert [field for field, _ in violations(policy)] == fields
 
 
@@ -246,7 +246,7 @@ class NoNegativeRates:
             raise RecipeError(violations=bad)
 
 
-def test_a_group_that_is_refused_is_told_where_it_came_from() -> None:
+def test_a_group_that_is_refused_is_reported_with_where_it_came_from() -> None:
     policy = {
         "optimizer": "SGD",
         "defaults": {"lr": 1},

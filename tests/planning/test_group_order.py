@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initium_server.planning import Inventory
+from tests.planning.groups import run, table
 from tests.planning.inventories import tensor
-from tests.planning.test_groups import run, table
 
 INVENTORY = Inventory(tuple(tensor(name, (size,)) for size, name in enumerate("abcdef", 1)))
 

@@ -5,39 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initium.errors import InitiumError
-from initium.v1 import groups_pb2
-from initium_server.planning.groups import Group, OptionChecker, assign_groups
 from initium_server.planning.inventory import Inventory
+from tests.planning.groups import failure, run, table
 from tests.planning.inventories import CONVNET, owner, tensor
-from tests.planning.recipes import AnyOptions
 
-DEFAULTS = {"lr": 0.1, "weight_decay": 0.0005}
 NORMS = {"name": "norms", "match": {"module": ["_BatchNorm"]}, "options": {"weight_decay": 0}}
 HEAD = {"name": "head", "match": {"path": ["head.*"]}, "scale": {"weight_decay": 10}}
-
-
-def run(
-    policy: dict[str, Any], inventory: Inventory = CONVNET, optimizers: OptionChecker | None = None
-) -> tuple[list[Group], frozenset[str]]:
-    full = {"optimizer": "SGD", "defaults": DEFAULTS} | policy
-    message = json_format.ParseDict(full, groups_pb2.GroupPolicy())
-    grouping = assign_groups(inventory, message, optimizers or AnyOptions())
-    return list(grouping.groups), grouping.frozen
-
-
-def failure(policy: dict[str, Any]) -> InitiumError:
-    with pytest.raises(InitiumError) as caught:
-        run(policy)
-    return caught.value
-
-
-def table(groups: list[Group]) -> dict[str, list[str]]:
-    return {group.name: [tensor.name for tensor in group.tensors] for group in groups}
 
 
 def test_first_rule_names_the_group_and_the_default_comes_last() -> None:

@@ -120,7 +120,7 @@ def test_arguments_and_their_defaults(
         ("kaiming_uniform", {}, (0, *[1 << 40] * 26), "its numbers are out of range"),
     ],
 )
-def test_what_cannot_apply_is_told_with_the_number_at_fault(
+def test_what_cannot_apply_is_reported_with_the_number_at_fault(
     name: str, arguments: dict[str, Any], shape: tuple[int, ...], text: str
 ) -> None:
     assert text in refusal(name, arguments, shape)
@@ -163,7 +163,14 @@ def test_a_scaled_fill_is_explained_by_its_numbers(
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (0, 3, 0)])
 def test_a_tensor_without_elements_has_a_fill(name: str, shape: tuple[int, ...]) -> None:
     """torch divides by zero, or warns; a plan must have finite numbers, whatever they are."""
-    resolved(name, {}, shape)
+    fill = resolved(name, {}, shape).fill
+    if name.endswith("uniform"):
+        assert isinstance(fill, fills.Uniform)
+        assert -math.inf < fill.low == -fill.high <= 0
+    else:
+        assert isinstance(fill, fills.Normal)
+        assert fill.mean == 0
+        assert 0 <= fill.std < math.inf
 
 
 @pytest.mark.parametrize(("shape", "stop"), [((2, 0, 1), (2, 0, 1)), ((0, 0, 3), (0, 0, 2)), ((2, 2, 0), (2, 2, 0))])
@@ -197,8 +204,8 @@ def test_an_unknown_gain_names_the_known_ones() -> None:
         calculate_gain("swish", 0.0)
 
 
-def test_an_initializer_stays_the_function_that_it_is() -> None:
-    """Those that are written outside are called by their own tests, too."""
+def test_the_decorator_of_initializers_returns_the_function() -> None:
+    """Whoever writes one outside can call it in a test."""
     assert {name: getattr(initializers, name) for name in INITIALIZERS} == INITIALIZERS
 
 

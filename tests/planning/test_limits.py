@@ -1,4 +1,4 @@
-"""A checkpoint beyond the server's limits is told so, at its architecture (promise 5)."""
+"""A checkpoint beyond the server's limits is refused, at its architecture (promise 5)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_tensors() -> None:
     assert "9" in refused(Limits(tensors=len(CONVNET.tensors) - 1))
 
 
-def test_size_is_told_before_any_rule_is_tried() -> None:
+def test_size_is_refused_before_any_rule_is_tried() -> None:
     """Else a tensor that no law could draw were an error of the rule that matches it."""
     huge = Inventory((tensor("w", (1 << 32, 1 << 32)),))
     rules = {"rules": [{"match": {"path": ["nope"]}, "ones": {}}, {"match": {"all": []}, "eye": {}}]}

@@ -68,7 +68,7 @@ def test_expressions_are_searched(pattern: str, text: str, found: bool) -> None:
         ("((a{100}){100}){100}", "repetition"),
     ],
 )
-def test_an_expression_that_is_wrong_or_too_large_is_told_by_its_path(
+def test_an_expression_that_is_wrong_or_too_large_is_reported_by_its_path(
     pattern: str, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """And by nothing else: RE2 by itself writes to standard error."""
@@ -84,7 +84,7 @@ def test_a_pattern_may_be_as_long_as_the_limit() -> None:
     assert compile_regex("a" * MAX_PATTERN, "here").search("a" * MAX_PATTERN)
 
 
-def test_a_glob_that_is_too_long_is_told_by_its_place() -> None:
+def test_a_glob_that_is_too_long_is_reported_by_its_place() -> None:
     with pytest.raises(RecipeError) as caught:
         compile_globs(["a", "b*", "a" * MAX_PATTERN + "*"], "match.path")
     assert [violation.field for violation in caught.value.violations] == ["match.path[2]"]

@@ -1,4 +1,4 @@
-"""What can be told of a recipe without building anything (promise 4)."""
+"""What can be said of a recipe without building anything (promise 4)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from initium.errors import RecipeError, Violation
 from initium_server.planning import check_recipe
+from initium_server.planning.rules import compile_rules
 from tests.planning.recipes import BARE, recipe
 
 ALL: dict[str, Any] = {"all": []}
@@ -51,7 +52,7 @@ def test_each_violation_names_its_field(fields: dict[str, Any], field: str, text
     assert text in violation.message
 
 
-def test_all_violations_are_told_at_once() -> None:
+def test_all_violations_are_reported_at_once() -> None:
     bad = {
         "seed": None,
         "generator": "numpy",
@@ -66,7 +67,7 @@ def test_all_violations_are_told_at_once() -> None:
     ]
 
 
-def test_all_violations_of_all_rules_are_told_at_once() -> None:
+def test_all_violations_of_all_rules_are_reported_at_once() -> None:
     rules: list[dict[str, Any]] = [
         {"match": {"regex": ["("], "role": ["wieght"]}, "dtype": "F31", "ties": "last"},
         ONES,
@@ -110,7 +111,7 @@ def test_what_the_contract_allows_passes(fields: dict[str, Any]) -> None:
 
 
 def test_the_rules_are_compiled_in_their_order() -> None:
-    rules = check_recipe(recipe(init={"rules": [ONES | {"name": "first"}, {"match": ALL, "zeros": {}}]}))
+    rules = compile_rules(recipe(init={"rules": [ONES | {"name": "first"}, {"match": ALL, "zeros": {}}]}).init.rules)
     assert [(rule.label, rule.initializer) for rule in rules] == [
         ("init.rules[0] first", "ones"),
         ("init.rules[1]", "zeros"),

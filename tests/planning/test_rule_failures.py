@@ -1,4 +1,4 @@
-"""What is told of rules that cannot apply or decide nothing, and of tensors that nothing fills (promise 4)."""
+"""What is reported of rules that cannot apply or decide nothing, and of tensors that nothing fills (promise 4)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from initium_law import grammar as fills
 from initium_server.planning import Inventory
 from initium_server.planning.inventory import InventoryTensor
 from tests.planning.inventories import CONVNET, owner, tensor
-from tests.planning.test_rules import failure, run
+from tests.planning.rules import failure, run
 
 ALL: dict[str, Any] = {"all": []}
 
 
-def told(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[str, str]]:
+def reported(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[str, str]]:
     return [(violation.field, violation.message) for violation in failure(*rules, inventory=inventory).violations]
 
 
@@ -23,21 +23,21 @@ def told(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[s
 def test_a_rule_that_fails_for_several_tensors_names_the_first_and_counts_the_others(
     match: dict[str, Any], others: int
 ) -> None:
-    ((field, message),) = told({"match": match, "eye": {}})
+    ((field, message),) = reported({"match": match, "eye": {}})
     assert field == "init.rules[0].eye"
     assert message.startswith(f"eye needs 2 dimensions; conv1.bias has shape [8] (and {others} more")
 
 
 def test_a_rule_that_fails_for_one_tensor_names_it_once() -> None:
-    assert told({"match": {"path": ["conv1.bias"]}, "eye": {}}) == [
+    assert reported({"match": {"path": ["conv1.bias"]}, "eye": {}}) == [
         ("init.rules[0].eye", "eye needs 2 dimensions; conv1.bias has shape [8]")
     ]
-    assert told({"match": {"path": ["conv1.bias"]}, "normal": {"std": -1}}) == [
+    assert reported({"match": {"path": ["conv1.bias"]}, "normal": {"std": -1}}) == [
         ("init.rules[0].normal", "conv1.bias: std is -1.0; it must be 0 or more")
     ]
 
 
-def test_every_rule_that_fails_is_told_at_once() -> None:
+def test_every_rule_that_fails_is_reported_at_once() -> None:
     rules: list[dict[str, Any]] = [
         {"match": {"path": ["head.*"]}, "dirac": {}},
         {"match": {"ndim": [4]}, "ones": {}},
@@ -45,7 +45,7 @@ def test_every_rule_that_fails_is_told_at_once() -> None:
         {"match": {"path": ["nope"]}, "ones": {}},
         {"match": {"ndim": [4]}, "ones": {}},
     ]
-    assert [field for field, _ in told(*rules)] == [
+    assert [field for field, _ in reported(*rules)] == [
         "init.rules[0].dirac",
         "init.rules[2].normal",
         "init.rules[3]",
@@ -55,12 +55,12 @@ def test_every_rule_that_fails_is_told_at_once() -> None:
 
 def test_an_optional_rule_may_decide_nothing_but_not_fail() -> None:
     assert run({"match": {"path": ["nope"]}, "optional": True, "ones": {}})["head.weight"].rule == "library default"
-    assert [f for f, _ in told({"match": ALL, "optional": True, "eye": {}})] == ["init.rules[0].eye"]
+    assert [f for f, _ in reported({"match": ALL, "optional": True, "eye": {}})] == ["init.rules[0].eye"]
 
 
-def test_a_shadowed_rule_is_told_how_many_tensors_it_matches() -> None:
+def test_a_shadowed_rule_is_reported_with_how_many_tensors_it_matches() -> None:
     shadowed = {"match": {"ndim": [1, 2]}, "zeros": {}}
-    ((field, message),) = told({"match": ALL, "ones": {}}, shadowed)
+    ((field, message),) = reported({"match": ALL, "ones": {}}, shadowed)
     assert field == "init.rules[1]"
     assert "matches 6 tensors, but an earlier rule decides for all of them" in message
     assert "`optional: true`" in message
@@ -79,14 +79,16 @@ def test_a_rule_that_decides_for_one_of_what_it_matches_is_no_error() -> None:
         (["Xyzzy"], "init.rules[0].match.module", "has the class 'Xyzzy'; `initium inventory` lists"),
     ],
 )
-def test_a_rule_for_a_class_that_is_not_there_is_told_so(module: list[str], field: str, text: str) -> None:
-    ((where, message),) = told({"match": {"module": module}, "ones": {}})
+def test_a_rule_for_a_class_that_is_not_there_is_reported_with_the_class(
+    module: list[str], field: str, text: str
+) -> None:
+    ((where, message),) = reported({"match": {"module": module}, "ones": {}})
     assert where == field
     assert text in message
 
 
-def test_a_rule_for_a_class_that_is_there_is_told_that_it_matches_nothing() -> None:
-    ((field, message),) = told({"match": {"module": ["Linear"], "ndim": [4]}, "ones": {}})
+def test_a_rule_for_a_class_that_is_there_is_reported_as_matching_nothing() -> None:
+    ((field, message),) = reported({"match": {"module": ["Linear"], "ndim": [4]}, "ones": {}})
     assert field == "init.rules[0]"
     assert message.startswith("the rule matches no tensor; `initium inventory` lists")
 
@@ -95,9 +97,9 @@ def without_default(name: str, reason: str = "") -> InventoryTensor:
     return InventoryTensor((owner(name),), (2, 3), "F32", "parameter", True, None, reason)
 
 
-def test_every_tensor_that_nothing_fills_is_told_with_the_librarys_reason() -> None:
+def test_every_tensor_that_nothing_fills_is_reported_with_the_librarys_reason() -> None:
     inventory = Inventory((without_default("a.w"), tensor("b.w", (1,)), without_default("c.w", "it is drawn by qr")))
-    assert told(inventory=inventory) == [
+    assert reported(inventory=inventory) == [
         ("init (a.w)", "a.w [2, 3] has no rule, and its library gives it no fill; add a rule that matches it"),
         ("init (c.w)", "c.w [2, 3] has no rule, and it is drawn by qr; add a rule that matches it"),
     ]
@@ -106,29 +108,30 @@ def test_every_tensor_that_nothing_fills_is_told_with_the_librarys_reason() -> N
 
 def test_a_rule_cannot_keep_a_default_that_is_not_there() -> None:
     inventory = Inventory((without_default("a.w", "it is drawn by qr"),))
-    ((field, message),) = told({"match": ALL, "library_default": {}}, inventory=inventory)
+    ((field, message),) = reported({"match": ALL, "library_default": {}}, inventory=inventory)
     assert field == "init.rules[0].library_default"
     assert message.startswith("a.w [2, 3] has no rule, and it is drawn by qr")
 
 
-def test_a_fill_that_the_law_cannot_draw_is_told_of_the_rule() -> None:
+def test_a_fill_that_the_law_cannot_draw_is_reported_for_the_rule() -> None:
     """Here, where the rule is known; the server that takes the plan could only name the tensor."""
     steps = tensor("steps", (2,), kind="buffer", dtype="I64", default=fills.Constant(0.0), roles=("buffer",))
-    ((field, message),) = told({"match": {"role": ["buffer"]}, "normal": {}}, inventory=Inventory((steps,)))
+    ((field, message),) = reported({"match": {"role": ["buffer"]}, "normal": {}}, inventory=Inventory((steps,)))
     assert field == "init.rules[0].normal"
     assert message.startswith("steps: a random fill needs one of the dtypes")
 
 
-def test_a_default_that_the_law_cannot_draw_is_told_of_the_tensor() -> None:
+def test_a_default_that_the_law_cannot_draw_is_reported_for_the_tensor() -> None:
     """A rule's dtype is what the fill is drawn in."""
     inventory = Inventory((tensor("x", (2,), default=fills.Literal("0" * 64)),))
-    ((field, message),) = told(inventory=inventory)
+    ((field, message),) = reported(inventory=inventory)
     assert field == "init (x)"
     assert "no literal" in message
+    assert message.endswith("; add a rule that matches it")
 
 
 def test_rules_may_fill_what_no_server_makes_whole() -> None:
-    """Whether there is room is told by the server that takes the plan."""
+    """Whether there is room is said by the server that takes the plan."""
     huge = Inventory((tensor("w", (1 << 20, 1 << 20)),))
     assert run({"match": ALL, "orthogonal": {}}, inventory=huge)["w"].fill == fills.Orthogonal(1.0)
 
@@ -160,7 +163,7 @@ def test_a_tied_tensor_is_decided_by_the_first_of_its_names_that_a_rule_matches(
 
 
 def test_ties_written_in_more_than_two_ways_name_the_first_that_differs() -> None:
-    ((field, message),) = told(OUT, HEAD, EMBEDDING, inventory=TIES)
+    ((field, message),) = reported(OUT, HEAD, EMBEDDING, inventory=TIES)
     assert field == "init.rules[1]"
     names, between = "e.weight = h.weight = o.weight", "init.rules[2] embeddings and init.rules[1] heads"
     assert message.startswith(f"{names} is one tied tensor, but {between} fill it differently")
@@ -168,7 +171,7 @@ def test_ties_written_in_more_than_two_ways_name_the_first_that_differs() -> Non
 
 def test_a_tied_tensor_is_drawn_once_in_the_dtype_of_the_deciding_rule() -> None:
     same = SAME | {"dtype": "F16"}
-    ((field, message),) = told(EMBEDDING, same, inventory=TIES)
+    ((field, message),) = reported(EMBEDDING, same, inventory=TIES)
     assert field == "init.rules[1]"
     assert "fill it differently" in message
     assert run(EMBEDDING | {"dtype": "F16"}, same, inventory=TIES)["e.weight"].dtype == "F16"

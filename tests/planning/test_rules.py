@@ -8,33 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from google.protobuf import json_format
 
 import initium_law as law
 from initium.contract.canonical import parse_hex_float
-from initium.errors import InitiumError
 from initium.v1 import init_pb2
 from initium_law import grammar as fills
 from initium_server.planning.casts import add_literal
 from initium_server.planning.initializers import INITIALIZERS, calculate_gain
 from initium_server.planning.inventory import FanAxes, Inventory, InventoryTensor
-from initium_server.planning.rules import LIBRARY_DEFAULT, Assignment, assign, compile_rules
+from initium_server.planning.rules import LIBRARY_DEFAULT
 from tests.planning.inventories import CONVNET, owner, tensor
-
-
-def run(
-    *rules: dict[str, Any], inventory: Inventory = CONVNET, dtype: str = "F32", literals: dict[str, bytes] | None = None
-) -> dict[str, Assignment]:
-    messages = [json_format.ParseDict(rule, init_pb2.InitRule()) for rule in rules]
-    done = assign(inventory, compile_rules(messages), dtype, literals if literals is not None else {})
-    return {assignment.tensor.name: assignment for assignment in done}
-
-
-def failure(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> InitiumError:
-    with pytest.raises(InitiumError) as caught:
-        run(*rules, inventory=inventory)
-    assert caught.value.reason == "INVALID_RECIPE"
-    return caught.value
+from tests.planning.rules import failure, run
 
 
 def test_first_match_wins_and_is_explained() -> None:
@@ -233,7 +217,7 @@ def test_declared_fan_axes() -> None:
     assert (done["kernel"].numbers["fan_in"], done["kernel"].numbers["fan_out"]) == ("36", "72")
 
 
-def test_a_tied_tensors_failure_is_told_of_the_rule_that_failed() -> None:
+def test_a_tied_tensors_failure_is_reported_for_the_rule_that_failed() -> None:
     bogus = {"match": {"path": ["head.*"]}, "kaiming_normal": {"mode": "bogus"}}
     violations = failure(EMBEDDING, bogus, inventory=TIED).violations
     assert [v.field for v in violations] == ["init.rules[1].kaiming_normal"]

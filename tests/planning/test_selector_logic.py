@@ -5,29 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initium.errors import RecipeError
-from initium.v1 import init_pb2
 from initium_server.planning import Inventory, selectors
-from initium_server.planning.selectors import Matcher, compile_selector, unknown_class
+from initium_server.planning.selectors import unknown_class
 from tests.planning.inventories import CONVNET, owner, tensor
+from tests.planning.selectors import compiled, message
 
 PAIRS = [
     (tensor, owner)
     for tensor in (*CONVNET.tensors, tensor("e.weight", (4, 2), "Embedding", aliases=(owner("h.weight", "Linear"),)))
     for owner in tensor.owners
 ]
-
-
-def message(selector: dict[str, Any]) -> init_pb2.Selector:
-    return json_format.ParseDict(selector, init_pb2.Selector())
-
-
-def compiled(selector: dict[str, Any]) -> Matcher:
-    return compile_selector(message(selector), "match")
 
 
 def selected(selector: dict[str, Any]) -> set[str]:
@@ -142,7 +133,7 @@ NO_SELECTORS: list[Any] = [
 
 
 @pytest.mark.parametrize("item", NO_SELECTORS, ids=str)
-def test_an_item_of_all_that_is_no_selector_is_told_by_its_place(item: Any) -> None:
+def test_an_item_of_all_that_is_no_selector_is_reported_by_its_place(item: Any) -> None:
     ((field, text),) = violations({"all": [{"ndim": [1]}, item]})
     assert field == "match.all[1]"
     assert text.startswith("not a selector: ")
@@ -171,9 +162,9 @@ def test_an_item_of_all_that_is_no_selector_is_told_by_its_place(item: Any) -> N
     ],
 )
 def test_errors_name_the_place(selector: dict[str, Any], field: str, text: str) -> None:
-    ((where, message),) = violations(selector)
+    ((where, words),) = violations(selector)
     assert where == field
-    assert text in message
+    assert text in words
 
 
 ROLES = "parameter buffer weight bias norm embedding conv linear recurrent attention activation head"
@@ -186,7 +177,7 @@ def test_the_roles_are_those_of_the_contract(word: str) -> None:
     assert not compiled({"role": [word]})(tensor("w", (2,)), own.owners[0])
 
 
-def test_every_key_that_is_wrong_is_told_at_once() -> None:
+def test_every_key_that_is_wrong_is_reported_at_once() -> None:
     bad = {"role": ["x"], "regex": ["("], "class_contains": [""], "ndim": [1], "not": {}}
     assert [field for field, _ in violations(bad)] == [
         "match.class_contains",
@@ -214,5 +205,5 @@ def test_a_class_that_no_module_has_is_named_with_the_nearest(selector: dict[str
     assert bool(hint) == bool(text)
 
 
-def test_a_key_stays_the_function_that_it_is() -> None:
+def test_the_decorator_of_keys_returns_the_function() -> None:
     assert selectors.tied(True, "match.tied")(*PAIRS[-1])

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 
 from initium.errors import InitiumError
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import InventoryTensor
-from initium_server.planning.selectors import _COMPILERS, _NESTED, compile_selector
+from initium_server.planning.selectors import _COMPILERS, _NESTED
 from tests.planning.inventories import CONVNET, owner, tensor
-
-
-def compiled(selector: dict[str, Any]):
-    return compile_selector(json_format.ParseDict(selector, init_pb2.Selector()), "match")
+from tests.planning.selectors import compiled
 
 
 def names(selector: dict[str, Any], tensors: tuple[InventoryTensor, ...] = CONVNET.tensors) -> list[str]:
@@ -84,14 +80,6 @@ def test_errors_name_the_field(selector: dict[str, Any], field: str, text: str) 
         compiled(selector)
     assert caught.value.violations[0].field == field
     assert text in caught.value.violations[0].message
-
-
-def test_selectors_nested_too_deep_are_refused() -> None:
-    selector: dict[str, Any] = {"path": ["x"]}
-    for _ in range(30):
-        selector = {"not": selector}
-    with pytest.raises(InitiumError, match="deep"):
-        compiled(selector)
 
 
 def test_patterns_run_in_linear_time() -> None:

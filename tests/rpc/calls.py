@@ -94,10 +94,12 @@ def serving(directory: Path, settings: Settings | None = None) -> Iterator[Servi
     address = f"unix:{directory}/s"
     server.add_insecure_port(address)
     server.start()
-    with grpc.insecure_channel(address) as channel:
-        yield Serving(InitiumServiceStub(channel), pool, plans, service)
-    server.stop(None).wait()
-    streamer.close()
+    try:
+        with grpc.insecure_channel(address) as channel:
+            yield Serving(InitiumServiceStub(channel), pool, plans, service)
+    finally:
+        server.stop(None).wait()
+        streamer.close()
 
 
 def source(given: Recipe | None = None, **fields: Any) -> pb.PlanSource:

@@ -101,6 +101,17 @@ def test_the_plan_that_was_asked_for_longest_ago_goes_first(pool: InlinePool) ->
         plans.get(source(plan_digest=digest[2]), here)
 
 
+def test_a_plan_that_is_asked_for_by_its_recipe_stays(pool: InlinePool) -> None:
+    """However long a sweep over seeds is, its architecture is built once."""
+    size = cost(get(make_plans(pool, Settings()), recipe(seed=0)).plan)
+    pool.ran.clear()
+    plans = make_plans(pool, Settings(), cache_bytes=3 * size + size // 2)
+    for seed in range(20):
+        get(plans, recipe(seed=seed))
+        get(plans, recipe(seed=0))
+    assert pool.ran == {"resolve": 1}
+
+
 def test_a_plan_beyond_the_bound_is_held_alone(pool: InlinePool) -> None:
     plans = make_plans(pool, Settings(), cache_bytes=1)
     first = get(plans, recipe(seed=1))

@@ -42,7 +42,7 @@ def test_it_listens_where_it_says_and_serves_jobs_of_processes(kind: str, tmp_pa
     assert [tensor.name for tensor in answer.plan.tensors] == ["a", "b", "c", "d"]
 
 
-def test_health_and_reflection_tell_of_the_service(tmp_path: Path) -> None:
+def test_health_and_reflection_list_the_service(tmp_path: Path) -> None:
     with started(f"unix:{tmp_path}/s") as server, grpc.insecure_channel(server.address) as channel:
         for name in ("", SERVICE):
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
@@ -86,8 +86,3 @@ def test_messages_beyond_four_mebibytes_are_taken(tmp_path: Path) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             call(b"\xff" * (5 << 20))
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-
-
-def test_the_first_of_several_devices_runs_torch() -> None:
-    assert Settings(device="cuda:1,cuda:0").first_device == "cuda:1"
-    assert Settings().first_device == "cpu"

@@ -108,7 +108,7 @@ def test_an_error_of_the_recipe_comes_as_it_was_raised(served: Serving) -> None:
     assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_RECIPE", ["seed"])
 
 
-def test_a_bug_tells_the_client_nothing_of_the_server(served: Serving, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_shows_the_client_nothing_of_the_server(served: Serving, caplog: pytest.LogCaptureFixture) -> None:
     served.pool.fail = KeyError("/secret/path")
     error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source())))
     assert (error.code, error.reason) == ("INTERNAL", "INTERNAL")
@@ -210,6 +210,7 @@ def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
     ):
         error = failure(call)
         assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "PLAN_NOT_FOUND", {"digest": digest})
+        assert error.message == f"this server does not hold the plan {digest}; send the plan"
 
 
 # Read
@@ -258,7 +259,7 @@ def test_generator_torch_is_neither_read_nor_resumed(served: Serving) -> None:
 # Bounds
 
 
-def test_streams_beyond_the_bound_are_told_to_come_back(tmp_path: Path) -> None:
+def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None:
     with serving(tmp_path, Settings(threads=1, streams=2)) as served:
         request = pb.GenerateRequest(source=source())
         running = [served.stub.Generate(request) for _ in range(2)]

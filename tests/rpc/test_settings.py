@@ -1,4 +1,4 @@
-"""What a server is without flags: the numbers that README.md and DESIGN.md name."""
+"""What a server is without flags: its address, device and bounds."""
 
 from __future__ import annotations
 
@@ -23,3 +23,4 @@ def test_a_run_of_generator_torch_has_an_hour_and_three_quarters_of_the_memory()
 
 def test_generator_torch_takes_the_first_device() -> None:
     assert Settings(device="cuda:1,cuda:0").first_device == "cuda:1"
+    assert Settings().first_device == "cpu"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -12,22 +11,13 @@ from grpc_status import rpc_status
 from initium.client.status import from_rpc
 from initium.errors import REASONS, Busy, FileNotFound, InitiumError, RecipeError, Unavailable, Violation
 from initium_server.rpc.status import MAX_DETAIL_BYTES, MAX_TEXT, MAX_VIOLATIONS, to_status
+from tests.client.fake import FailedCall
 
 
-class Failed(grpc.RpcError):  # type: ignore[misc] # grpc has no annotations
-    """A call that ended with the status of an error."""
-
-    def __init__(self, error: InitiumError) -> None:
-        self._status = rpc_status.to_status(to_status(error))
-
-    def code(self) -> grpc.StatusCode:
-        return self._status.code
-
-    def details(self) -> str:
-        return str(self._status.details)
-
-    def trailing_metadata(self) -> Any:
-        return self._status.trailing_metadata
+def failed(error: InitiumError) -> FailedCall:
+    """A call that ended with the status of an error, as gRPC carries it."""
+    status = rpc_status.to_status(to_status(error))
+    return FailedCall(status.code, str(status.details), status.trailing_metadata)
 
 
 def details(error: InitiumError) -> dict[str, Any]:
@@ -46,9 +36,9 @@ def details(error: InitiumError) -> dict[str, Any]:
 def test_every_reason_comes_back_as_its_own_exception(reason: str) -> None:
     code, kind = REASONS[reason]
     error = kind("what to do", reason, [Violation("a.b", "bad")], {"key": "value"})
-    failed = Failed(error)
-    assert failed.code().name == code
-    back = from_rpc(failed)
+    call = failed(error)
+    assert call.code().name == code
+    back = from_rpc(call)
     assert type(back) is kind
     assert (back.message, back.reason, back.metadata) == ("what to do", reason, {"key": "value"})
     assert back.violations == (Violation("a.b", "bad"),)
@@ -60,7 +50,7 @@ def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
     assert set(details(RecipeError(violations=[Violation("a", "b")]))) == {"ErrorInfo", "BadRequest"}
     for error in (Busy("x"), Unavailable("x", "SHUTTING_DOWN")):
         assert details(error)["RetryInfo"].retry_delay.seconds == 1
-        back = from_rpc(Failed(error))
+        back = from_rpc(failed(error))
         assert isinstance(back, Unavailable)
         assert back.retry_after == 1.0
 
@@ -68,7 +58,7 @@ def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
 def test_violations_make_the_message_where_there_is_none() -> None:
     violations = [Violation("a", "1"), Violation("b", "2"), Violation("", "3"), Violation("d", "4")]
     assert to_status(RecipeError(violations=violations)).message == "a: 1; b: 2; 3"
-    assert from_rpc(Failed(RecipeError(violations=violations))).message == "the server refuses the request"
+    assert from_rpc(failed(RecipeError(violations=violations))).message == "the server refuses the request"
 
 
 def test_each_violation_says_the_reason_too() -> None:
@@ -110,4 +100,4 @@ def test_what_fits_is_not_cut() -> None:
 
 
 def test_half_a_surrogate_pair_does_not_break_the_answer() -> None:
-    assert from_rpc(Failed(FileNotFound("a" * MAX_TEXT + "\ud800"))).message.startswith("aaa")
+    assert from_rpc(failed(FileNotFound("a" * MAX_TEXT + "\ud800"))).message.startswith("aaa")

@@ -9,7 +9,7 @@ import torch
 from google.protobuf import json_format
 
 from initium.v1 import architecture_pb2
-from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Parts, TruncNormal, Uniform
+from initium_law.grammar import Constant, Copy, Dirac, Eye, Fill, Literal, Normal, Parts, TruncNormal, Uniform
 from initium_server.planning.inventory import Inventory, InventoryTensor
 from initium_server.sources import build_inventory, build_model
 
@@ -61,6 +61,9 @@ def check_tensors(inventory: Inventory, model: torch.nn.Module) -> None:
         assert all(aliases[alias] is real for alias in tensor.aliases if tensor.kind == "parameter")
         if tensor.default is not None:
             check_values(name, tensor.default, real.detach(), inventory)
+        match tensor.default:
+            case Copy(origin, fill) if origin in found and found[origin].default == fill:
+                assert torch.equal(real.reshape(-1), state[origin].reshape(-1)), f"{name} is no copy of {origin}"
 
 
 def check_values(name: str, fill: Fill, real: torch.Tensor, inventory: Inventory) -> None:
@@ -80,6 +83,10 @@ def check_values(name: str, fill: Fill, real: torch.Tensor, inventory: Inventory
             _check_parts(name, fill, real, inventory)
         case Uniform() | Normal() | TruncNormal():
             _check_draws(name, fill, real.double().reshape(-1))
+        case Copy():
+            check_values(name, fill.fill, real, inventory)
+        case _:
+            raise AssertionError(f"{name}: no comparison for {fill}")
 
 
 def _check_parts(name: str, fill: Parts, real: torch.Tensor, inventory: Inventory) -> None:

@@ -35,6 +35,16 @@ def echo(argument: bytes) -> bytes:
 
 
 @fenced
+def loaded(names: bytes) -> bytes:
+    return str(set(names.decode().split()) <= set(sys.modules)).encode()
+
+
+@fenced
+def answer(size: bytes) -> bytes:
+    return bytes(int(size))
+
+
+@fenced
 def threads(argument: bytes) -> bytes:
     with open("/proc/self/status") as status, open(f"/proc/{os.getppid()}/status") as server:
         return b"".join(line.encode() for line in (*status, *server) if line.startswith("Threads:"))
@@ -89,22 +99,22 @@ def gobble_tensor(argument: bytes) -> bytes:
 
 
 ACTIONS: dict[str, Callable[[], object]] = {
-    "bind": lambda: socket.socket().bind(("127.0.0.1", 0)),
-    "connect": lambda: socket.create_connection(("127.0.0.1", 9)),
-    "execute": lambda: os.execv("/bin/true", ["true"]),
-    "fork": os.fork,
-    "fork with a terminal": os.forkpty,
-    "look up an address": lambda: socket.gethostbyaddr("127.0.0.1"),
-    "look up a name": lambda: socket.getaddrinfo("localhost", 80),
-    "look up a name, the old way": lambda: socket.gethostbyname("localhost"),
-    "open a terminal": lambda: pty.spawn(["true"]),
-    "run": lambda: subprocess.run(["true"], check=True),
-    "run by a shell": lambda: os.system("true"),
-    "send a message": lambda: socket.socket(type=socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, ("127.0.0.1", 9)),
-    "send to": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
-    "spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    "os.exec": lambda: os.execv("/bin/true", ["true"]),
+    "os.fork": os.fork,
+    "os.forkpty": os.forkpty,
+    "os.posix_spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    "os.system": lambda: os.system("true"),
+    "pty.spawn": lambda: pty.spawn(["true"]),
+    "socket.bind": lambda: socket.socket().bind(("127.0.0.1", 0)),
+    "socket.connect": lambda: socket.socket().connect(("127.0.0.1", 9)),
+    "socket.getaddrinfo": lambda: socket.getaddrinfo("localhost", 80),
+    "socket.gethostbyaddr": lambda: socket.gethostbyaddr("127.0.0.1"),
+    "socket.gethostbyname": lambda: socket.gethostbyname("localhost"),
+    "socket.sendmsg": lambda: socket.socket(type=socket.SOCK_DGRAM).sendmsg([b"x"], [], 0, ("127.0.0.1", 9)),
+    "socket.sendto": lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+    "subprocess.Popen": lambda: subprocess.run(["true"], check=True),
 }
-"""All that reaches the network or starts a process."""
+"""All that reaches the network or starts a process, by the audit event that it raises."""
 
 
 @fenced

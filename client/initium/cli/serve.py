@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 
 from initium.cli.common import Commands
-from initium.client.local_server import INSTALL
-from initium.errors import ServerMissing
+from initium.client.local_server import require_server
 
 
 def register(commands: Commands) -> None:
@@ -20,7 +18,6 @@ def register(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replaces this process by the server's. Errors: ServerMissing."""
-    if importlib.util.find_spec("initium_server") is None:
-        raise ServerMissing(f"the server is not installed here: {INSTALL}")
+    require_server()
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "initium_server", "serve", *args.rest])

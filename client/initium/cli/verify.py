@@ -10,7 +10,8 @@ from initium.cli.progress import progress
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
 from initium.disk.verification import redraw, verify
-from initium.errors import RequestError, VerifyError
+from initium.errors import ManifestError, RequestError, VerifyError
+from initium.v1.plan_pb2 import Plan
 
 _EXAMPLES = """\
   initium verify resnet50/
@@ -24,7 +25,11 @@ def register(commands: common.Commands) -> None:
     parser = common.add_command(commands, "verify", summary, _EXAMPLES)
     parser.add_argument("directory", type=Path, metavar="DIR", help="directory that `generate` wrote")
     parser.add_argument("--redraw", action="store_true", help="draw everything again and compare every byte")
-    common.add_server(parser)
+    parser.add_argument("--server", metavar="ADDR", help="host:port or unix:/path; absent: this process draws")
+    parser.add_argument("--device", metavar="D", help="what draws here: cpu (default), auto, cuda, cuda:N")
+    parser.add_argument(
+        "--threads", type=common.positive, metavar="N", help="threads that draw here; default: all cores"
+    )
     common.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -54,9 +59,19 @@ def _verify(args: argparse.Namespace) -> Manifest:
             return redraw(args.directory, None, report, device=args.device or "cpu", threads=args.threads)
         if args.server is None and args.threads is None:
             # The bytes of generator `torch` depend on how many threads drew.
-            args.threads = int(plan.environment.get("threads", "0")) or None
+            args.threads = _threads(plan)
         with common.open_client(args) as client:
             return redraw(args.directory, client, report)
+
+
+def _threads(plan: Plan) -> int | None:
+    """How many threads a plan of generator `torch` was made for. Errors: ManifestError."""
+    text = plan.environment.get("threads", "")
+    if not text:
+        return None
+    if not text.isdecimal() or not int(text):
+        raise ManifestError(f"plan.environment: threads is {text!r}; it is a whole number from 1")
+    return int(text)
 
 
 def _report(args: argparse.Namespace, manifest: Manifest) -> None:

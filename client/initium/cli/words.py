@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
 
 from initium.v1.plan_pb2 import Fill, Part
+
+_FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-][0-9]{1,4}")
+"""As canonical plans spell floats."""
 
 
 def shape(extents: Iterable[int]) -> str:
@@ -17,11 +21,8 @@ def shape(extents: Iterable[int]) -> str:
 
 
 def number(text: str) -> str:
-    """A float of a plan as a short decimal; exact values stay in the plan."""
-    try:
-        return f"{float.fromhex(text):.6g}"
-    except (ValueError, OverflowError):
-        return text
+    """A float of a plan as a short decimal, anything else as it is; exact values stay in the plan."""
+    return f"{float.fromhex(text):.6g}" if _FLOAT.fullmatch(text) else text
 
 
 def fill(message: Fill) -> str:

@@ -139,7 +139,7 @@ class Client:
         """Name and values of every tensor, in file order, without touching the disk. Memory: the largest tensor.
 
         BF16 and F8 come in the types of ml_dtypes. Tied tensors come once, under their first name.
-        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that numpy lacks.
+        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that this client does not know.
         """
         from initium.client.tensors import tensors  # numpy is slow to import, too
 

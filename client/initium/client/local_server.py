@@ -25,6 +25,8 @@ STOP_SECONDS = 5.0
 """How long a server may take to end before it is killed."""
 INSTALL = "install the server extra from where initium was installed, e.g. `pip install '.[server]'` in a checkout"
 """What to do where the server is missing."""
+SERVER_NEEDS = ("initium_server", "numba", "re2", "grpc_health", "grpc_reflection", "safetensors", "torch")
+"""What the server extra brings: the server's own package comes with every installation."""
 _BAD_FLAGS = 2  # the server's exit code for a flag that it cannot obey
 _TAIL = 20  # lines of the server's log that an error shows
 _MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
@@ -42,11 +44,8 @@ def local(*, device: str = "auto", threads: int | None = None, timeout: float = 
     Errors: ServerMissing if the server is not installed; RequestError if it refuses `device`; ServerError with its
     last words if it dies.
     """
-    if importlib.util.find_spec("initium_server") is None:
-        raise ServerMissing(
-            f"a local server is not installed here: {INSTALL} "
-            "(with [vision] or [transformers] for those libraries), or name a server to connect to"
-        )
+    extras = " (with [vision] or [transformers] for those libraries)"
+    require_server("a local server", f"{extras}, or name a server to connect to")
     directory = Path(_socket_directory())
     try:
         with contextlib.ExitStack() as stack:
@@ -54,6 +53,13 @@ def local(*, device: str = "auto", threads: int | None = None, timeout: float = 
             yield stack.enter_context(connect(server.address, timeout=timeout, on_retry=server.check))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def require_server(what: str = "the server", otherwise: str = "") -> None:
+    """Errors: ServerMissing where a package that the server needs is not installed."""
+    missing = [name for name in SERVER_NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ServerMissing(f"{what} is not installed here (no {', '.join(missing)}): {INSTALL}{otherwise}")
 
 
 def _flags(directory: Path, device: str, threads: int | None) -> list[str]:

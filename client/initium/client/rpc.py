@@ -109,7 +109,7 @@ class Rpc:
         """The raw messages of one call, tried once.
 
         The first may take `timeout` seconds, since models are built before it; each further one
-        as many as the patience, but not less than MIN_STALL.
+        as half of the patience, so that some is left for another server, but not less than MIN_STALL.
         Errors: InitiumError; Unavailable if the stream breaks or stalls.
         """
         self._check_open()
@@ -123,7 +123,7 @@ class Rpc:
                 if message is None:
                     return
                 self._answered = True
-                watchdog.limit = max(self._patience, MIN_STALL)
+                watchdog.limit = max(self._patience / 2, MIN_STALL)
                 yield message
         except grpc.RpcError as error:
             raise watchdog.verdict(self.address) or self._mapped(error) from None

@@ -19,7 +19,7 @@ from initium_law.dtypes import DTYPES
 def tensors(stream: LeafStream) -> Iterator[tuple[str, NDArray[Any]]]:
     """Name and values of every tensor in file order. Holds one tensor and one leaf in memory.
 
-    Errors: as iterating over `stream`, IntegrityError, Unsupported for a dtype that numpy lacks.
+    Errors: as iterating over `stream`, IntegrityError, Unsupported for a dtype that this client does not know.
     """
     order = sorted(stream.plan.tensors, key=lambda tensor: (tensor.file, tensor.offset, tensor.size))
     pending = iter(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -106,10 +107,7 @@ def total_elements(plan: Plan) -> int:
 
 def elements(tensor: PlannedTensor) -> int:
     """Number of elements of one tensor."""
-    count = 1
-    for extent in tensor.shape:
-        count *= extent
-    return count
+    return math.prod(tensor.shape)
 
 
 def check_files(plan: Plan) -> None:

@@ -203,7 +203,7 @@ def unknown_keys(schema: Descriptor, data: Mapping[str, Any], path: str = "") ->
     for key, value in data.items():
         field = schema.fields_by_name.get(key)
         if field is None:
-            yield Violation(join(path, key), _unknown(schema, key))
+            yield Violation(join(path, str(key)), _unknown(schema, str(key)))
         elif field.message_type is not None and not _is_map(field) and not _is_well_known(field):
             for place, item in _children(join(path, key), value):
                 yield from unknown_keys(_message_type(field), item, place)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def open_plan(plan: Plan, *, device: str = "cpu", threads: int = 1) -> VirtualCheckpoint:
     """The checkpoint of a plan, whose bytes are made when they are read; in this process.
 
-    `device`: what draws, `cpu` or devices of torch as `initium serve --device` takes them. `threads`: how many share a
-    tensor that is made whole.
+    `device`: what draws, as `initium serve --device` takes it: `cpu`, `auto`, or devices of torch, e.g. `cuda:0`.
+    `threads`: how many share a tensor that is made whole.
     Errors: PlanError, LimitExceeded; Unsupported under generator `torch`; ServerMissing without `initium[law]`, or
     where the device cannot draw.
     """
@@ -31,9 +31,10 @@ def open_plan(plan: Plan, *, device: str = "cpu", threads: int = 1) -> VirtualCh
         from initium.plan.checkpoint import VirtualCheckpoint
         from initium.plan.limits import Limits
         from initium_law.backends import backend_for
+        from initium_law.backends.devices import choose_device
         from initium_law.engine import Engine
 
-        _, backend = backend_for(device)
+        _, backend = backend_for(choose_device(device))
     except ImportError as error:
         raise ServerMissing(f"drawing needs numba ({error}): pip install 'initium[law]', or name a server") from None
     except OSError as error:

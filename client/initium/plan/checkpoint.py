@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from initium.contract.leaves import Leaf, Span, all_spans, leaf_digest
-from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError, invalid
+from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError, RequestError, invalid
 from initium.plan.ahead import in_order
 from initium.plan.fills import decode_fill
 from initium.plan.layout import SmallFile, WeightFile, layout_of
@@ -32,7 +32,7 @@ class Checkpoint(Protocol):
         """In streaming order."""
 
     def is_cheap(self, file: int, offset: int, size: int) -> bool:
-        """Whether this range takes little more than a copy: nothing in it is random."""
+        """Whether this range takes little more than a copy: constants, literals, eye, dirac."""
 
     def read_into(self, file: int, offset: int, out: Bytes) -> None:
         """Fills `out` with the bytes of file number `file` from `offset`; the range lies within the file."""
@@ -108,8 +108,10 @@ class VirtualCheckpoint:
     def read(self, file: str, offset: int = 0, length: int | None = None) -> bytes:
         """The bytes [offset, offset + length) of the file of that name; to its end without `length`, fewer at the end.
 
-        Errors: FileNotFound, OutOfRange.
+        Errors: FileNotFound, OutOfRange; RequestError for a negative offset or length.
         """
+        if offset < 0 or (length is not None and length < 0):
+            raise RequestError(f"offset {offset} and length {length} must be 0 or more")
         index = find_file(self.files, file)
         check_range(self.files[index], offset)
         rest = self.files[index].size - offset
@@ -147,7 +149,7 @@ def _drawers(plan: plan_pb2.Plan, engine: Engine) -> dict[str, Drawer]:
     if whole > own + engine.whole_elements:
         text = (
             f"fills that need whole tensors make {whole:,} elements for a checkpoint of {own:,}; "
-            f"this server makes {engine.whole_elements:,} more than the checkpoint has"
+            f"at most {engine.whole_elements:,} more are made here"
         )
         raise invalid("tensors", text, LimitExceeded)
     return drawers

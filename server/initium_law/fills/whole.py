@@ -145,7 +145,7 @@ def _check_size(fill: Fill, shape: Sequence[int], place: Place) -> None:
     if math.prod(shape) > most:
         raise TooLargeError(
             f"{type(fill).__name__} needs its whole tensor at once, and shape {list(shape)} has "
-            f"{math.prod(shape):,} elements; this server makes such tensors up to {most:,}"
+            f"{math.prod(shape):,} elements; such tensors are made up to {most:,}"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from initium_law.draw import MAX_PARTS
 from initium_law.grammar import Dirac, Eye, Normal, TruncNormal, Uniform
 from initium_server.capture.boxes import Box, box_in, whole
 from initium_server.capture.operators import OPERATORS
@@ -30,9 +31,6 @@ from initium_server.capture.symbols import (
     overlay,
     restrict,
 )
-
-MAX_PARTS = 4096
-"""Most boxes that one tensor's fill may have."""
 
 
 class Evaluator:

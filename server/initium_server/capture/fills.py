@@ -1,7 +1,7 @@
 """The default fill of every tensor of a model, captured from the library's own constructor.
 
 The constructor runs under fake tensors: it allocates nothing, whatever the model's size, and every operation on its
-parameters is recorded (`recording`), read symbolically (`symbolic`) and, where no random number is involved, computed
+parameters is recorded (`recording`), read symbolically (`evaluator`) and, where no random number is involved, computed
 for real (`replay`). What neither can express is an error of that tensor, with the operations named.
 """
 
@@ -128,7 +128,7 @@ class Capture:
 def capture(construct: Callable[[], nn.Module]) -> Capture:
     """Runs a constructor under fake tensors and records it. Raises what the constructor raises, and CaptureError."""
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    recorder = Recorder(fake)
+    recorder = Recorder(fake, lambda *asked: Replay().ask(*asked))
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION))
     with quiet(), fake, recorder, whole_calls(recorder), fake_copies():
         model = construct()

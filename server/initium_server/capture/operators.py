@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import NormalDist
 
 from initium_law.grammar import Eye, Normal, TruncNormal, Uniform
 from initium_server.capture.boxes import Box
@@ -143,25 +144,25 @@ def _cat(step: Step) -> Symbol | None:
 
 def affine(draw: Draw, scale: float, shift: float, operation: str) -> Leaf:
     """The variable times `scale` plus `shift`. By zero it is a constant."""
-    trail = (*draw.trail, operation)
     if not (math.isfinite(scale) and math.isfinite(shift)):
-        return Opaque(trail)
+        return Opaque((*draw.trail, operation))
     if scale == 0:
         return Const(shift)
 
-    def image(value: float) -> float:
-        return value * scale + shift
+    return _moved(draw, lambda value: value * scale + shift, lambda std: std * abs(scale), operation)
 
+
+def _moved(draw: Draw, image: Callable[[float], float], spread: Callable[[float], float], operation: str) -> Draw:
+    """The variable whose values are the images, under a line, of those of `draw`."""
     fill = draw.fill
     match fill:
         case Normal():
-            fill = Normal(image(fill.mean), fill.std * abs(scale))
+            fill = Normal(image(fill.mean), spread(fill.std))
         case Uniform():
             fill = Uniform(*sorted((image(fill.low), image(fill.high))))
         case TruncNormal():
-            low, high = sorted((image(fill.a), image(fill.b)))
-            fill = TruncNormal(image(fill.mean), fill.std * abs(scale), low, high)
-    return replace(draw, fill=fill, trail=trail)
+            fill = TruncNormal(image(fill.mean), spread(fill.std), *sorted((image(fill.a), image(fill.b))))
+    return replace(draw, fill=fill, trail=(*draw.trail, operation))
 
 
 @_operator("mul", "multiply")
@@ -181,16 +182,7 @@ def _div(step: Step) -> Symbol | None:
 
 def _divided(draw: Draw, divisor: float, operation: str) -> Leaf:
     """Division, not multiplication by the rounded inverse: the author's numbers divide exactly as Python's do."""
-    fill, trail = draw.fill, (*draw.trail, operation)
-    match fill:
-        case Normal():
-            fill = Normal(fill.mean / divisor, fill.std / abs(divisor))
-        case Uniform():
-            fill = Uniform(*sorted((fill.low / divisor, fill.high / divisor)))
-        case TruncNormal():
-            low, high = sorted((fill.a / divisor, fill.b / divisor))
-            fill = TruncNormal(fill.mean / divisor, fill.std / abs(divisor), low, high)
-    return replace(draw, fill=fill, trail=trail)
+    return _moved(draw, lambda value: value / divisor, lambda std: std / abs(divisor), operation)
 
 
 @_operator("add")
@@ -245,8 +237,6 @@ def _erfinv(step: Step) -> Symbol | None:
 
 
 def _erfinv_of(u: float) -> float:
-    from statistics import NormalDist
-
     return math.copysign(math.inf, u) if abs(u) >= 1 else NormalDist().inv_cdf((u + 1) / 2) / _SQRT2
 
 

@@ -11,7 +11,8 @@ Source of the idea: `torch.distributed._tools` and torchdistX's deferred initial
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -47,10 +48,7 @@ class Place:
 
     @property
     def numel(self) -> int:
-        count = 1
-        for extent in self.size:
-            count *= extent
-        return count
+        return math.prod(self.size)
 
     @property
     def span(self) -> tuple[int, int]:
@@ -138,9 +136,10 @@ def _is_tensor(leaf: object) -> bool:
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch annotates no subclass hook
     """Records every write while it is active. Enter it inside `fake` (see `initium_server.capture.fills`)."""
 
-    def __init__(self, fake: FakeTensorMode) -> None:
+    def __init__(self, fake: FakeTensorMode, ask: Callable[..., Any]) -> None:
+        """`ask(func, args, kwargs)` computes a question about values for real (`replay`)."""
         super().__init__()  # type: ignore[no-untyped-call]  # torch annotates no constructor here
-        self.fake = fake
+        self.fake, self._ask = fake, ask
         self._cells: dict[int, Cell] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
@@ -196,12 +195,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
                 self.cell(leaf).events.append(Event(place_of(leaf), func, args, kwargs, output=index))
 
     def _answer(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Computes a question about values for real, e.g. `.item()`, and wraps what comes out."""
-        from initium_server.capture.replay import Replay
-
+        """Has a question about values computed, e.g. `.item()`, and wraps what comes out."""
         with _disable_current_modes():
-            result = Replay().ask(func, args, kwargs)
-            return tree_map(self._wrap, result)
+            return tree_map(self._wrap, self._ask(func, args, kwargs))
 
     def _wrap(self, leaf: Any) -> Any:
         if not _is_tensor(leaf):

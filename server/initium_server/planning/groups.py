@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from google.protobuf import json_format
-
 from initium.errors import RecipeError, Violation
 from initium.v1 import groups_pb2, init_pb2
 from initium_server.planning.inventory import Inventory, InventoryTensor
 from initium_server.planning.rules import nothing_decided
 from initium_server.planning.selectors import Matcher, compile_selector
+from initium_server.planning.structs import integral, plain
 
 Options = dict[str, Any]
 
@@ -80,7 +79,7 @@ def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy, optimize
         _compile(getattr(policy, name), f"groups.{name}") for name in ("rules", "adjust", "freeze")
     )
     _raise(_policy_violations(policy))
-    defaults = options_of(policy.defaults)
+    defaults = plain(policy.defaults)
     trainable = [tensor for tensor in inventory.tensors if tensor.trainable and not _frozen(tensor, freeze)]
     frozen = frozenset(t.name for t in inventory.tensors if t.trainable) - {t.name for t in trainable}
     names = [rule.message.name for rule in rules]
@@ -98,7 +97,7 @@ def assign_groups(inventory: Inventory, policy: groups_pb2.GroupPolicy, optimize
     written += [(rule.message.options, f"{rule.path}.options") for rule in rules]
     optimizers.check_options(
         policy.optimizer,
-        [(options_of(struct), path) for struct, path in written],
+        [(plain(struct), path) for struct, path in written],
         [(group.options, group.source) for group in groups],
     )
     return Grouping(groups, frozen)
@@ -147,7 +146,7 @@ def _decide(
         return policy.default_group or "default", dict(defaults), "groups.defaults"
     rule = hits[0]
     rule.decided += 1
-    return rule.message.name, _scaled(defaults | options_of(rule.message.options), rule, tensor), rule.path
+    return rule.message.name, _scaled(defaults | plain(rule.message.options), rule, tensor), rule.path
 
 
 def _adjusted(tensor: InventoryTensor, options: Options, adjust: Sequence[_Entry]) -> Options:
@@ -170,23 +169,10 @@ def _scaled(options: Options, entry: _Entry, tensor: InventoryTensor) -> Options
                 f"{name} {have} for {tensor.name}, so it cannot be multiplied; give it a number in groups.defaults"
             )
         else:
-            out[name] = _plain(value * factor)
+            out[name] = integral(value * factor)
             if not math.isfinite(out[name]):
                 entry.complaints[name] = f"{value} times {factor} is {out[name]} for {tensor.name}; it must be finite"
     return out
-
-
-def options_of(struct: Any) -> Options:
-    """Struct to plain values; integral numbers become int."""
-    return {name: _plain(value) for name, value in json_format.MessageToDict(struct).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
 
 
 def _tally(entries: Sequence[_Entry], inventory: Inventory) -> list[Violation]:

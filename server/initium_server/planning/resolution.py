@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from initium.contract.canonical import seal
 from initium.contract.finite import check_finite
@@ -16,11 +16,11 @@ from initium_server.planning.groups import OptionChecker, assign_groups
 from initium_server.planning.initializers import NOT_OF_TORCH
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.plan import make_plan
-from initium_server.planning.rules import Rule, assign, compile_rules
+from initium_server.planning.rules import assign, compile_rules
 
 
-def check_recipe(recipe: recipe_pb2.Recipe) -> list[Rule]:
-    """The compiled init rules. Errors: RecipeError for what shows without building the architecture."""
+def check_recipe(recipe: recipe_pb2.Recipe) -> None:
+    """Errors: RecipeError for what shows without building the architecture."""
     check_finite(recipe, RecipeError)
     found = []
     if not recipe.HasField("seed"):
@@ -40,25 +40,24 @@ def check_recipe(recipe: recipe_pb2.Recipe) -> list[Rule]:
             found.append(Violation(f"init.rules[{i}].{name}", "torch.nn.init has no such function; use `stream-v1`"))
     if found:
         raise RecipeError(violations=found)
-    return compile_rules(recipe.init.rules)
+    compile_rules(recipe.init.rules)
 
 
 def resolve(
     recipe: recipe_pb2.Recipe,
-    rules: Sequence[Rule],
     inventory: Inventory,
     optimizers: OptionChecker | None,
     environment: Mapping[str, str],
     limits: Limits,
 ) -> plan_pb2.Plan:
-    """The sealed plan of a checked recipe, with its compiled rules, and what its architecture was built to.
+    """The sealed plan of a checked recipe, and what its architecture was built to.
 
     `optimizers` is needed for recipes with groups, `environment` under generator `torch`.
     Errors: RecipeError for everything that can be wrong with rules and groups; LimitExceeded beyond `limits`.
     """
     check_size("architecture", ((tensor.name, tensor.shape) for tensor in inventory.tensors), 0, limits)
     dtype, literals = recipe.dtype or "F32", dict(inventory.literals)
-    assignments = assign(inventory, rules, dtype, literals)
+    assignments = assign(inventory, compile_rules(recipe.init.rules), dtype, literals)
     grouping = None
     if recipe.HasField("groups"):
         assert optimizers is not None

@@ -124,7 +124,7 @@ def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], dtype: str, lite
         try:
             return _finish(tensor, None, Resolution(default_fill(tensor)), dtype, literals)
         except ValueError as error:
-            raise _Undecided(Violation(f"init ({tensor.name})", str(error))) from None
+            raise _Undecided(Violation(f"init ({tensor.name})", f"{error}; add a rule that matches it")) from None
     made = [_resolve(tensor, rule, dtype, literals) for rule in hits]
     if None in made:
         raise _Undecided()
@@ -167,10 +167,10 @@ def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[As
 
 
 def default_fill(tensor: InventoryTensor) -> Fill:
-    """The library's own fill. ValueError, with the remedy, where there is none."""
+    """The library's own fill. ValueError where there is none."""
     if tensor.default is None:
         reason = tensor.default_error or "its library gives it no fill"
-        raise ValueError(f"{tensor.name} {list(tensor.shape)} has no rule, and {reason}; add a rule that matches it")
+        raise ValueError(f"{tensor.name} {list(tensor.shape)} has no rule, and {reason}")
     return tensor.default
 
 

@@ -40,7 +40,7 @@ def check_options(
 def fit_options(optimizer: str, options: Mapping[str, object]) -> dict[str, object]:
     """The options in the types that the class wants: integral numbers are int unless it wants floats, lists tuples."""
     parameters = _parameters(optimizer)
-    return {name: _fit(value, parameters[name]) for name, value in options.items()}
+    return {name: fit(value, parameters[name]) for name, value in options.items()}
 
 
 def _raise(violations: Iterable[Violation]) -> None:
@@ -81,11 +81,6 @@ def _wrong(
             yield Violation(f"{path}.{name}", message)
         elif wanted := _type_error(value, parameters[name].default):
             yield Violation(f"{path}.{name}", f"{optimizer} wants {wanted} here, the recipe has {value!r}")
-
-
-def _fit(value: object, parameter: Parameter) -> object:
-    whole = isinstance(value, float) and value.is_integer() and not parameter.is_float
-    return fit(int(value) if whole and isinstance(value, float) else value, parameter)
 
 
 def _type_error(value: object, default: object) -> str:

@@ -84,12 +84,17 @@ class Plans:
         return self._optimizers
 
     def _by_digest(self, digest: str) -> Held:
+        if held := self._known(digest):
+            return held
+        raise PlanNotFound(f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest})
+
+    def _known(self, digest: str) -> Held | None:
+        """The plan of that digest, if it is held; it is then the last one to be dropped."""
         with self._lock:
             held = self._held.get(digest)
             if held:
                 self._held.move_to_end(digest)
-                return held
-        raise PlanNotFound(f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest})
+            return held
 
     def _resolve(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> Held:
         """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once."""
@@ -98,7 +103,8 @@ class Plans:
         seedless.ClearField("seed")
         key = hashlib.sha256(seedless.SerializeToString(deterministic=True)).digest()
         with self._lock:
-            known = self._held.get(self._recipes.get(key, ""))
+            digest = self._recipes.get(key, "")
+        known = self._known(digest)
         if known and recipe.HasField("seed"):
             return self._hold(with_seed(known.plan, recipe.seed))
         job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
@@ -114,9 +120,8 @@ class Plans:
         size = plan.ByteSize()
         if size > self._limits.message_bytes - 4096:
             raise LimitExceeded(f"the plan has {size:,} bytes; messages carry at most {self._limits.message_bytes:,}")
-        with self._lock:
-            if known := self._held.get(plan.plan_digest):
-                return known
+        if known := self._known(plan.plan_digest):
+            return known
         checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan, self._engine)
         held = Held(plan, checkpoint, size * HELD_COST)
         with self._lock:

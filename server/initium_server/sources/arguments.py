@@ -11,36 +11,14 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from google.protobuf import struct_pb2
 
 from initium.errors import InitiumError, RecipeError, Violation, invalid
 
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 _SHOWN = 40
-
-
-def plain(struct: struct_pb2.Struct) -> dict[str, object]:
-    """A Struct as Python values; integral numbers are int."""
-    return {name: _plain(value) for name, value in struct.fields.items()}
-
-
-def _plain(value: struct_pb2.Value) -> object:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            return int(value.number_value) if value.number_value.is_integer() else value.number_value
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case "list_value":
-            return [_plain(item) for item in value.list_value.values]
-        case "struct_value":
-            return plain(value.struct_value)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +36,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The parameters that a callable is known to take; an `open` one takes others too (`**kwargs`)."""
+    """The parameters that a callable is known to take; it may take others too (`**kwargs`)."""
 
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    open: bool = False
+    parameters: Mapping[str, Parameter]
 
     def fit(self, name: str, value: object) -> object:
         """The value in the type that the parameter wants."""
@@ -105,7 +82,7 @@ def target(*callables: Callable[..., Any]) -> Target:
                 still_open = True
             elif parameter.kind is not parameter.VAR_POSITIONAL:
                 known.setdefault(name, Parameter(parameter.annotation, parameter.default))
-    return Target(known, still_open)
+    return Target(known)
 
 
 def return_class(function: Callable[..., Any]) -> type | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import requires
 from types import ModuleType
+from typing import Any
 
 from torch import nn
 
@@ -16,8 +17,10 @@ from initium.errors import InitiumError, PreconditionError, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
-from initium_server.sources.arguments import Target, explain, suggestion
+from initium_server.planning.structs import plain
+from initium_server.sources.arguments import Target, explain, return_class, suggestion, target
 from initium_server.sources.libraries import adapters
+from initium_server.sources.refusals import refuse
 
 FIELD = "architecture.library"
 
@@ -71,6 +74,17 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     prepared = adapter.prepare(library)
     assert isinstance(prepared, Prepared)
     return prepared
+
+
+def arguments_of(library: architecture_pb2.LibraryModel, builder: Callable[..., Any]) -> tuple[dict[str, Any], Target]:
+    """The arguments for a function that builds a model of a class, and what it takes. Errors: RecipeError."""
+    if library.config.fields:
+        raise invalid(f"{FIELD}.config", f"only for transformers; give {library.source}'s arguments in `args`")
+    arguments = plain(library.args)
+    refuse(arguments, f"{FIELD}.args")
+    made = return_class(builder)
+    accepted = target(builder, made) if made else target(builder)
+    return {name: accepted.fit(name, value) for name, value in arguments.items()}, accepted
 
 
 def load(library: architecture_pb2.LibraryModel) -> None:

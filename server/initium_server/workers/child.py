@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import pickle
 import resource
 import socket
@@ -27,7 +28,7 @@ Job = Callable[[bytes], Work]
 """Imports what it needs for its argument, and returns what is to be done once the fence is up."""
 
 LENGTH = struct.Struct("<Q")
-_GRACE = 5  # Seconds of CPU beyond the wall limit, should nobody be able to kill.
+_GRACE = 5  # Seconds beyond the wall limit, should nobody be able to kill.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def run(connection: socket.socket, parent: int) -> None:
     die_with_parent(parent)
     task: Task = pickle.loads(_receive(connection))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(task.seconds) + _GRACE, int(task.seconds) + _GRACE))
+    processor = (int(task.seconds) + _GRACE) * (os.cpu_count() or 1)  # The time of all threads together counts.
+    resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
     connection.sendall(_framed(_frame(task)))
 
 

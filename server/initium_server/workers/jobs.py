@@ -24,15 +24,15 @@ def _pytorch(name: str) -> Any:
 def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
     """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe."""
     message = recipe_pb2.Recipe.FromString(recipe)
-    rules = planning.check_recipe(message)
     load(message.architecture)
     optimizers = _pytorch("optimizers") if message.HasField("groups") else None
     generator = _pytorch("generator") if message.generator == TORCH else None
 
     def work() -> bytes:
+        planning.check_recipe(message)
         inventory = build_inventory(message.architecture)
         environment = generator.fingerprint(device, threads) if generator else {}
-        plan = planning.resolve(message, rules, inventory, optimizers, environment, limits)
+        plan = planning.resolve(message, inventory, optimizers, environment, limits)
         return plan.SerializeToString(deterministic=True)
 
     return work

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from initium.errors import Busy, InitiumError, LimitExceeded, RecipeError, Unavailable
+from initium.plan.limits import Limits
 from initium_server.workers.child import LENGTH, Job, Task, Work, decode_error
 from initium_server.workers.zygote import ENDING, MARK, Zygote
 
@@ -39,6 +40,8 @@ class JobLimits:
     seconds: float = 120
     bytes: int = 8 << 30
     """Memory beyond the loaded libraries."""
+    answer_bytes: int = Limits().message_bytes
+    """What it may send back."""
 
 
 class Pool:
@@ -111,7 +114,16 @@ class Pool:
                     if not piece:
                         return received
                     received += piece
+                    self._check_answer(received)
         return received
+
+    def _check_answer(self, received: bytearray) -> None:
+        """What is too large is found by its length, before it comes. Errors: LimitExceeded."""
+        only_ended = len(received) == ENDING.size and received.startswith(MARK)
+        if len(received) >= LENGTH.size and not only_ended:
+            size, most = LENGTH.unpack_from(received)[0], self._limits.answer_bytes
+            if size > most:
+                raise LimitExceeded(f"the answer has {size:,} bytes; messages carry at most {most:,}")
 
     def _decode(self, received: bytearray) -> bytes:
         frame = _frame(received)

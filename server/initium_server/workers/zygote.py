@@ -39,6 +39,7 @@ class Zygote:
         """Without `preload` each job imports what it needs: right for a server that lives for one request."""
         self._flags = ["--preload"] if preload else []
         self._lock = threading.Lock()
+        self._closed = False
         self._start()
 
     def _start(self) -> None:
@@ -54,20 +55,25 @@ class Zygote:
             )
 
     def fork(self) -> socket.socket:
-        """A new process, as the socket of its job. OSError if there can be none."""
+        """A new process, as the socket of its job. OSError if there can be none, as after `close`."""
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
+        with theirs, self._lock, contextlib.ExitStack() as failed:
+            failed.enter_context(ours)
             try:
                 socket.send_fds(self._control, [b"j"], [theirs.fileno()])
             except OSError:  # It is gone, e.g. by the hand of the kernel when memory ran out.
+                if self._closed:
+                    raise
                 self._end()
                 self._start()
                 socket.send_fds(self._control, [b"j"], [theirs.fileno()])
+            failed.pop_all()
         return ours
 
     def close(self) -> None:
         """Ends it, and with it whatever it forked."""
         with self._lock:
+            self._closed = True
             self._end()
 
     def _end(self) -> None:

@@ -6,6 +6,7 @@ with an entry point of the group `initium.sources`.
 
 from __future__ import annotations
 
+import functools
 import pkgutil
 from importlib.metadata import entry_points
 
@@ -13,6 +14,7 @@ ENTRY_POINTS = "initium.sources"
 """The group in which other packages name the modules that adapt their libraries."""
 
 
+@functools.cache
 def adapters() -> dict[str, str]:
     """Every `source` that recipes may name, with the module that adapts it; none of them is imported."""
     own = {info.name: f"{__name__}.{info.name}" for info in pkgutil.iter_modules(__path__)}

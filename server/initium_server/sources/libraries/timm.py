@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import timm
 
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
-from initium_server.sources.arguments import plain, return_class, suggestion, target
-from initium_server.sources.library import FIELD, Prepared
-from initium_server.sources.refusals import LOADS, refuse
+from initium_server.sources.arguments import suggestion
+from initium_server.sources.library import FIELD, Prepared, arguments_of
+from initium_server.sources.refusals import LOADS
 
 
 def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     """Checks name and arguments. Errors: RecipeError."""
     _check_name(library.name)
-    if library.config.fields:
-        raise invalid(f"{FIELD}.config", "only for transformers; give timm's arguments in `args`")
-    arguments = plain(library.args)
-    refuse(arguments, f"{FIELD}.args")
-    entry = timm.models.model_entrypoint(library.name)
-    made = return_class(entry)
-    accepted = target(entry, made) if made else target(entry)
-    fitted: dict[str, Any] = {name: accepted.fit(name, value) for name, value in arguments.items()}
+    fitted, accepted = arguments_of(library, timm.models.model_entrypoint(library.name))
     construct = partial(timm.create_model, library.name, pretrained=False, **fitted)
     return Prepared(construct, {"timm": timm.__version__}, accepted)
 

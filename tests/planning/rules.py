@@ -1,0 +1,31 @@
+"""Init rules as data, and what they assign to an inventory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from initium.errors import InitiumError
+from initium.v1 import init_pb2
+from initium_server.planning.inventory import Inventory
+from initium_server.planning.rules import Assignment, assign, compile_rules
+from tests.planning.inventories import CONVNET
+
+
+def run(
+    *rules: dict[str, Any], inventory: Inventory = CONVNET, dtype: str = "F32", literals: dict[str, bytes] | None = None
+) -> dict[str, Assignment]:
+    """What each tensor gets, by its name."""
+    messages = [json_format.ParseDict(rule, init_pb2.InitRule()) for rule in rules]
+    done = assign(inventory, compile_rules(messages), dtype, literals if literals is not None else {})
+    return {assignment.tensor.name: assignment for assignment in done}
+
+
+def failure(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> InitiumError:
+    """The error of rules that must fail."""
+    with pytest.raises(InitiumError) as caught:
+        run(*rules, inventory=inventory)
+    assert caught.value.reason == "INVALID_RECIPE"
+    return caught.value
