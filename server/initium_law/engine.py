@@ -43,12 +43,6 @@ class Cache:
                     self._making.pop(key, None)
         return made
 
-    def clear(self) -> None:
-        """Forgets all tensors."""
-        with self._lock:
-            self._held.clear()
-            self._bytes = 0
-
     def _keep(self, key: Hashable, made: Singles) -> None:
         with self._lock:
             if _cost(made) <= self._capacity and key not in self._held:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from initium.plan.limits import Limits
+
 if TYPE_CHECKING:
     from initium_server.rpc.settings import Settings
 
@@ -43,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     flag(
         "--whole-elements",
         **count,
-        default=1 << 26,
+        default=Limits().whole_elements,
         help="elements of a tensor that is made whole, such as an orthogonal one (default %(default)s)",
     )
     flag("--whole-memory", **gib, default=1, help="memory that keeps such tensors (default %(default)s GiB)")
@@ -94,7 +96,6 @@ def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from initium.plan.limits import Limits
     from initium_law.backends.devices import choose_device
     from initium_server.rpc.settings import Settings
 

@@ -36,7 +36,7 @@ def session(server: str = "") -> list[tuple[str, bool]]:
             if server and "verify" not in words:
                 words = words.replace("mlp.yaml", f"mlp.yaml --server {server}")
             shell = f"{shlex.quote(sys.executable)} -m initium.cli {words}"
-            done = subprocess.run(["bash", "-c", shell], cwd=directory, capture_output=True, text=True)
+            done = subprocess.run(["bash", "-c", shell], cwd=directory, capture_output=True, text=True, check=True)
             lines += [(command, True), *((line, False) for line in (done.stderr + done.stdout).splitlines())]
     return [(re.sub(r"in \d+\.\d s", "in 2 s", line), is_command) for line, is_command in lines]
 

@@ -13,9 +13,8 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from initium.client.retry import OnRetry, Patience
 from initium.client.status import from_rpc
 from initium.errors import Cancelled, LimitExceeded, RequestError, ServerError, TimedOut, Unavailable
+from initium.plan.limits import MESSAGE_BYTES
 
-MESSAGE_BYTES = 64 << 20
-"""Largest message both ways."""
 SERVICE = "/initium.v1.InitiumService/"
 FIRST_CONTACT = 10.0
 """Seconds of patience with a server that has never answered: most likely the address is wrong."""

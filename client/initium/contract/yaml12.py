@@ -15,10 +15,8 @@ from typing import Any
 
 import yaml
 
+from initium.contract.strict import MAX_DEPTH
 from initium.errors import RecipeError, Violation
-
-MAX_DEPTH = 100
-"""Mappings and sequences may nest this deep; protobuf reads no deeper either."""
 
 # Longer integers stay text, since Python refuses to convert them.
 _SCALARS: Mapping[str, tuple[str, Callable[[str], Any]]] = {

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from initium.errors import LimitExceeded, invalid
 
+MESSAGE_BYTES = 64 << 20
+"""Bytes of one message, both ways."""
+
 LITERAL_BYTES = 48 << 20
 """Bytes of all literals of a plan, which must fit into a message with the rest of it."""
 
@@ -16,7 +19,7 @@ LITERAL_BYTES = 48 << 20
 class Limits:
     """Bounds of one request. Exceeding one is TOO_LARGE."""
 
-    message_bytes: int = 64 << 20
+    message_bytes: int = MESSAGE_BYTES
     elements: int = 1 << 44
     tensors: int = 1_000_000
     literal_bytes: int = LITERAL_BYTES

@@ -126,12 +126,9 @@ class Plans:
         held = Held(plan, checkpoint, size * HELD_COST)
         with self._lock:
             self._held[plan.plan_digest] = held
-            self._trim()
+            while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._room:
+                self._held.popitem(last=False)
         return held
-
-    def _trim(self) -> None:
-        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._room:
-            self._held.popitem(last=False)
 
     def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""

@@ -44,9 +44,6 @@ class Target:
         """The value in the type that the parameter wants."""
         return fit(value, self.parameters.get(name, Parameter()))
 
-    def names(self) -> list[str]:
-        return list(self.parameters)
-
 
 def fit(value: object, parameter: Parameter) -> object:
     """The value in the type that the parameter wants."""
@@ -120,7 +117,7 @@ def explain(error: Exception, what: str, field_path: str, accepted: Target | Non
     """A constructor's exception as a failed request: a bad argument if it says so, else BUILD_FAILED in its words."""
     words = str(error).strip() or type(error).__name__
     if isinstance(error, TypeError) and (found := _UNEXPECTED.search(words)):
-        known = accepted.names() if accepted else []
+        known = accepted.parameters if accepted else ()
         return invalid(
             f"{field_path}.{found[1]}", f"{what} takes no argument {found[1]!r}; {suggestion(found[1], known)}"
         )

@@ -112,7 +112,7 @@ def construct(node: architecture_pb2.Module, path: str) -> nn.Module:
     accepted = accepted_arguments(cls)
     arguments = plain(node.args)
     refuse(arguments, f"{path}.args")
-    check_names(arguments, accepted.names(), f"{path}.args")
+    check_names(arguments, accepted.parameters, f"{path}.args")
     fitted = {name: accepted.fit(name, value) for name, value in arguments.items()}
     _check_required(accepted, fitted, node.type, path)
     try:
@@ -128,7 +128,7 @@ def construct(node: architecture_pb2.Module, path: str) -> nn.Module:
 def _check_required(accepted: Target, given: Mapping[str, object], name: str, path: str) -> None:
     for parameter, known in accepted.parameters.items():
         if known.default is inspect.Parameter.empty and parameter not in given:
-            raise invalid(f"{path}.args.{parameter}", f"required by {name}; accepted: {', '.join(accepted.names())}")
+            raise invalid(f"{path}.args.{parameter}", f"required by {name}; accepted: {', '.join(accepted.parameters)}")
 
 
 @cache

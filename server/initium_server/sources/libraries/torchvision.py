@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any
 
@@ -23,10 +23,10 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
         raise invalid(f"{FIELD}.name", message)
     builder = torchvision.models.get_model_builder(library.name)
     fitted, accepted = arguments_of(library, builder)
-    construct: Callable[[], nn.Module] = partial(builder, **_no_weights(accepted.names()), **fitted)
+    construct: Callable[[], nn.Module] = partial(builder, **_no_weights(accepted.parameters), **fitted)
     return Prepared(construct, {"torchvision": torchvision.__version__}, accepted)
 
 
-def _no_weights(names: list[str]) -> dict[str, Any]:
+def _no_weights(names: Container[str]) -> dict[str, Any]:
     """Detection and segmentation models download a backbone unless that is switched off."""
     return {name: None for name in ("weights", "weights_backbone") if name in names}

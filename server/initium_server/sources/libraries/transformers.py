@@ -107,7 +107,7 @@ def _config(given: dict[str, object]) -> Any:
 def _fitted(cls: Any, given: Mapping[str, object], path: str) -> dict[str, object]:
     """Keys checked and values in the types that the class wants, sub-configurations included."""
     accepted = _target(cls)
-    check_names(given, accepted.names(), path)
+    check_names(given, accepted.parameters, path)
     return {key: _fitted_value(cls, accepted, key, value, f"{path}.{key}") for key, value in given.items()}
 
 
