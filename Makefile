@@ -25,8 +25,9 @@ demo: $(STAMP)
 	$(BIN)/initium generate client/examples/resnet50.yaml -o out/demo --force
 	$(BIN)/python client/examples/load_resnet50.py out/demo
 
+# Two processes; a file's tests stay in one, since they share servers.
 test: $(STAMP)
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
+GOLDEN = Path(__file__).parent / "vectors" / "examples.txt"
 QUIET = os.environ | {"PYTHONWARNINGS": "default"}
+
+
+def golden(example: str) -> dict[str, str]:
+    """The digest of every file of an example."""
+    lines = [line.split() for line in GOLDEN.read_text().splitlines() if not line.startswith("#")]
+    return {file: digest for name, file, digest in lines if name == example}
 
 
 class ServerProcess:

@@ -15,21 +15,14 @@ from safetensors.torch import load_file
 import initium
 from initium import Manifest
 from tests.e2e.conftest import NAMES
-from tests.e2e.servers import EXAMPLES, ServerProcess, initium_command
-
-GOLDEN = Path(__file__).parent / "vectors" / "examples.txt"
-
-
-def golden() -> dict[tuple[str, str], str]:
-    lines = [line.split() for line in GOLDEN.read_text().splitlines() if line and not line.startswith("#")]
-    return {(example, file): digest for example, file, digest in lines}
+from tests.e2e.servers import EXAMPLES, ServerProcess, golden, initium_command
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden_digests_from_a_server_and_drawn_here_by_one_thread(name: str, generated: dict[str, Path]) -> None:
     """Promise 1, on every machine: two threads over TCP, and one thread without a server."""
     files = Manifest.load(generated[name]).proto.files
-    assert {(name, file.name): file.digest for file in files} == {k: v for k, v in golden().items() if k[0] == name}
+    assert {file.name: file.digest for file in files} == golden(name)
     initium_command("verify", "--redraw", generated[name], "--threads", "1")
 
 

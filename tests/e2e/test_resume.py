@@ -12,12 +12,12 @@ import pytest
 import initium
 from initium import Manifest
 from initium.disk.partial import RECORD, SIDECAR
-from tests.e2e.servers import EXAMPLES, QUIET, ServerProcess, initium_command, serving
+from tests.e2e.servers import EXAMPLES, QUIET, ServerProcess, golden, initium_command, serving
 
 MIB = 1 << 20
 
 
-def test_a_client_outlives_its_server(generated: dict[str, Path], tmp_path: Path) -> None:
+def test_a_client_outlives_its_server(tmp_path: Path) -> None:
     """The server is killed in mid-stream, twice, and another one takes its port."""
     server = ServerProcess(warm=False)
     address, kills = server.address, [100 * MIB, 300 * MIB]
@@ -43,12 +43,12 @@ def test_a_client_outlives_its_server(generated: dict[str, Path], tmp_path: Path
     server.close()
     assert not kills
     assert len(restarts) == 2
-    assert list(manifest.proto.files) == list(Manifest.load(generated["gpt2.yaml"]).proto.files)
+    assert {file.name: file.digest for file in manifest.proto.files} == golden("gpt2.yaml")
 
 
 @pytest.mark.parametrize("signal_name", ["SIGINT", "SIGKILL"])
 def test_a_second_run_goes_on_where_the_first_was_stopped(
-    signal_name: str, generated: dict[str, Path], tcp_server: ServerProcess, tmp_path: Path
+    signal_name: str, tcp_server: ServerProcess, tmp_path: Path
 ) -> None:
     import signal
 
@@ -64,7 +64,7 @@ def test_a_second_run_goes_on_where_the_first_was_stopped(
     assert not (out / "model.safetensors").exists()
     done = initium_command(*command[3:])
     assert "resum" in done.stderr.lower() or "going on" in done.stderr.lower(), done.stderr
-    assert list(Manifest.load(out).proto.files) == list(Manifest.load(generated["gpt2.yaml"]).proto.files)
+    assert {file.name: file.digest for file in Manifest.load(out).proto.files} == golden("gpt2.yaml")
 
 
 def _recorded(directory: Path) -> int:
