@@ -93,6 +93,35 @@ def test_bytes_that_are_no_message_are_malformed(served: Serving, tmp_path: Path
     assert "initium.v1." in error.message
 
 
+NEWER = b"\xca\x30\x01x"
+"""Field 777 with one byte."""
+
+
+@pytest.mark.parametrize("method", ["Resolve", "Generate", "Read"])
+def test_a_newer_contract_is_refused_with_the_path(served: Serving, tmp_path: Path, method: str) -> None:
+    """A key that is dropped in silence would widen a rule."""
+    given = recipe()
+    given.init.rules[0].match.MergeFromString(NEWER)
+    plan = resolve(served)
+    plan.tensors[2].fill.MergeFromString(NEWER)
+    request = {"Resolve": pb.ResolveRequest, "Generate": pb.GenerateRequest, "Read": pb.ReadRequest}[method]
+    cases = {
+        "source.recipe.init.rules[0].match": request(source=source(given)),
+        "source.plan.tensors[2].fill": request(source=source(plan=plan)),
+        "": request.FromString(request(source=source()).SerializeToString() + NEWER),
+    }
+    with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
+        kind = channel.unary_unary if method == "Resolve" else channel.unary_stream
+        for path, message in cases.items():
+            error = failure(lambda m=message: kind(f"/initium.v1.InitiumService/{method}")(m.SerializeToString()))
+            assert (error.code, error.reason, error.fields) == ("UNIMPLEMENTED", "UNSUPPORTED", [path])
+
+
+def test_capabilities_are_for_every_client(served: Serving) -> None:
+    """They are how a client learns what a server knows."""
+    assert served.stub.GetCapabilities(pb.GetCapabilitiesRequest.FromString(NEWER)).limits.leaf_bytes == LEAF
+
+
 def test_an_answer_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
     with serving(tmp_path, Settings(limits=Limits(message_bytes=40))) as served:
         request = pb.ResolveRequest(source=source(), view=pb.RESOLVE_VIEW_INVENTORY)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from initium.contract.finite import check_finite
 from initium.contract.generators import GENERATORS
+from initium.contract.messages import check_finite
 from initium.contract.plans import PLAN_VERSION, check_digests, check_files
 from initium.errors import PlanError, Unsupported, Violation, invalid
 from initium.plan.layout import RESERVED_NAMES, file_key, specs_of, write_layout

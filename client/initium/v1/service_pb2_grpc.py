@@ -37,6 +37,10 @@ class InitiumServiceStub:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
+    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    alone takes any request.
+
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
     gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
@@ -55,7 +59,7 @@ class InitiumServiceStub:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """
@@ -100,6 +104,10 @@ class InitiumServiceServicer:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
+    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    alone takes any request.
+
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
     gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
@@ -118,7 +126,7 @@ class InitiumServiceServicer:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """
@@ -200,6 +208,10 @@ class InitiumService:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
+    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    alone takes any request.
+
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
     gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
     leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
@@ -218,7 +230,7 @@ class InitiumService:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: known to the contract but not to this server, e.g. a newer plan_version.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
     """

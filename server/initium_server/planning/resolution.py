@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from initium.contract.canonical import seal
-from initium.contract.finite import check_finite
 from initium.contract.generators import GENERATORS, TORCH
+from initium.contract.messages import check_finite
 from initium.errors import RecipeError, Violation
 from initium.plan.limits import Limits, check_size
 from initium.v1 import plan_pb2, recipe_pb2

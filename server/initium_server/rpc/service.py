@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from initium.contract.generators import GENERATORS, TORCH
 from initium.contract.leaves import LEAF, Place, all_spans, spans
+from initium.contract.messages import check_known
 from initium.contract.plans import PLAN_VERSION, total_bytes
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
@@ -44,6 +45,13 @@ def decode(kind: type[M], data: bytes) -> M:
             f"not a {kind.DESCRIPTOR.full_name}: malformed, or nested deeper than 100 messages ({error})",
             "MALFORMED_MESSAGE",
         ) from None
+    return message
+
+
+def request_of(kind: type[M], data: bytes) -> M:
+    """`data` as a request, all of which is known here. Errors: RequestError, Unsupported."""
+    message = decode(kind, data)
+    check_known(message)
     return message
 
 
@@ -79,7 +87,7 @@ class Service:
         return handle
 
     def resolve(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        request = decode(service_pb2.ResolveRequest, data)
+        request = request_of(service_pb2.ResolveRequest, data)
         if request.view not in service_pb2.ResolveView.values():
             raise invalid("view", f"unknown view {request.view}", RequestError)
         if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
@@ -92,7 +100,7 @@ class Service:
         return self._fits(response.SerializeToString())
 
     def generate(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        request = decode(service_pb2.GenerateRequest, data)
+        request = request_of(service_pb2.GenerateRequest, data)
         held = self._plans.get(request.source, _cancelled(context))
         with ExitStack() as stack:
             start = _check_start(held, request.start)
@@ -133,7 +141,7 @@ class Service:
         return self._plans.run_torch(held.plan, directory, _cancelled(context))
 
     def read(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        request = decode(service_pb2.ReadRequest, data)
+        request = request_of(service_pb2.ReadRequest, data)
         checkpoint = self._plans.get(request.source, _cancelled(context)).checkpoint
         if checkpoint is None:
             raise Unsupported("generator `torch` makes whole checkpoints only; call Generate")

@@ -1,4 +1,4 @@
-"""Numbers that JSON cannot write are found wherever a message holds free-form values."""
+"""Numbers that JSON cannot write, and fields that are not known here, are found wherever a message holds them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 import initium
-from initium.contract.finite import check_finite
+from initium.contract.messages import check_finite, check_known
 from initium.v1.groups_pb2 import GroupPolicy, GroupRule
 from initium.v1.plan_pb2 import Group, Plan, PlannedGroups
 from initium.v1.recipe_pb2 import Recipe
@@ -91,3 +91,58 @@ def test_what_is_finite_passes() -> None:
     check_finite(recipe, initium.RecipeError)
     check_finite(Plan(literals={"x": b"y"}, environment={"a": "b"}), initium.PlanError)
     check_finite(Recipe(), initium.RecipeError)
+
+
+FIELD_777 = b"\xca\x30\x01x"
+"""Field 777 with one byte."""
+
+
+def newer(message: Any) -> Any:
+    """The same with a field that this schema does not have."""
+    message.MergeFromString(FIELD_777)
+    return message
+
+
+def newer_selector() -> Recipe:
+    recipe = Recipe(seed=1)
+    recipe.init.rules.add().match.module.append("x")
+    newer(recipe.init.rules.add().match.any.add())
+    return recipe
+
+
+def newer_fill() -> Plan:
+    plan = Plan()
+    plan.tensors.add(name="a").fill.normal.std = "0x1p+0"
+    newer(plan.tensors.add(name="b").fill.copy.fill)
+    return plan
+
+
+def newer_block() -> Recipe:
+    recipe = Recipe()
+    newer(recipe.architecture.modules.blocks["b"].children.add())
+    return recipe
+
+
+UNKNOWN = {
+    "": (newer(Recipe(seed=1)), "initium.v1.Recipe"),
+    "init.rules[1].match.any[0]": (newer_selector(), "initium.v1.Selector"),
+    "tensors[1].fill.copy.fill": (newer_fill(), "initium.v1.Fill"),
+    "architecture.modules.blocks.b.children[0]": (newer_block(), "initium.v1.Module"),
+}
+
+
+@pytest.mark.parametrize("path", UNKNOWN)
+def test_fields_of_a_newer_contract_are_refused_with_their_path(path: str) -> None:
+    message, name = UNKNOWN[path]
+    with pytest.raises(initium.Unsupported, match="fields of a newer contract; leave them out") as caught:
+        check_known(message)
+    assert caught.value.reason == "UNSUPPORTED"
+    assert [(v.field, v.message) for v in caught.value.violations] == [(path, f"field 777 of {name} is not known here")]
+
+
+def test_known_fields_pass_and_stay() -> None:
+    recipe = with_args(a=[1, {"b": "c"}])
+    before = recipe.SerializeToString(deterministic=True)
+    check_known(recipe)
+    check_known(Recipe())
+    assert recipe.SerializeToString(deterministic=True) == before
