@@ -6,10 +6,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 PROTOS := $(wildcard proto/initium/v1/*.proto)
-# The contract is compared with the last release; before there is one, with the commit before this one (if it is here).
-AGAINST ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),$(shell git rev-parse --verify -q HEAD~1),HEAD)
 
-.PHONY: help install demo test check bench serve prove mutants format generate
+# The contract as it was released last; `make released` is part of a release, and of nothing else.
+RELEASED := proto/released.binpb
+
+.PHONY: help install demo test check bench serve prove mutants format generate released
 
 help:
 	@sed -n '1,2p' Makefile
@@ -35,7 +36,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint proto
-	$(BIN)/buf breaking proto --against '.git#ref=$(AGAINST),subdir=proto'
+	$(BIN)/buf breaking proto --against $(RELEASED)
 	$(MAKE) generate OUT=out/generated
 	@for file in out/generated/initium/v1/*; do cmp "$$file" "client/initium/v1/$${file##*/}" || \
 	    { echo "generated code is out of date: run make generate" >&2; exit 1; }; done
@@ -64,6 +65,9 @@ mutants: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+released: $(STAMP)
+	$(BIN)/buf build proto --exclude-source-info -o $(RELEASED)
 
 OUT ?= client
 generate: $(STAMP)

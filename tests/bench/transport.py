@@ -24,7 +24,7 @@ THREADS = available_threads()
 def recipe(**initializer: Any) -> dict[str, Any]:
     """A recipe of 1 GiB in 16 tensors."""
     tensors = [{"name": f"layer{i}.weight", "shape": [4096, 4096]} for i in range(SIZE >> 26)]
-    rules = [{"match": {"all": []}, **initializer}]
+    rules = [{"match": {"every": True}, **initializer}]
     return {"architecture": {"tensors": {"tensors": tensors}}, "seed": 42, "init": {"rules": rules}}
 
 

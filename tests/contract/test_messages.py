@@ -27,24 +27,10 @@ def with_args(**values: Any) -> Recipe:
     return recipe
 
 
-def with_shapes(*rows: list[Any]) -> Recipe:
-    recipe = Recipe()
-    for row in rows:
-        recipe.init.rules.add().match.shape.add().extend(row)
-    return recipe
-
-
 def with_blocks() -> Recipe:
     recipe = Recipe()
     recipe.architecture.modules.blocks["fine"].args.update({"x": 1.0})
     recipe.architecture.modules.blocks["b"].children.add().args.update({"y": [{"z": math.inf}]})
-    return recipe
-
-
-def with_all() -> Recipe:
-    recipe = Recipe()
-    selectors: list[Any] = [{"module": ["x"]}, {"ndim": [math.nan, 2]}]
-    recipe.init.rules.add().match.any.add().all.extend(selectors)
     return recipe
 
 
@@ -54,12 +40,7 @@ INFINITE = {
         with_args(a=[1, {"b": math.nan}], c=-math.inf, d="inf", e=None, f=True),
         ["architecture.library.args.a[1].b", "architecture.library.args.c"],
     ),
-    "rows of shapes": (
-        with_shapes([64, "*"], [1, math.nan]),
-        ["init.rules[1].match.shape[0][1]"],
-    ),
     "values of maps": (with_blocks(), ["architecture.modules.blocks.b.children[0].args.y[0].z"]),
-    "a list of its own": (with_all(), ["init.rules[0].match.any[0].all[1].ndim[0]"]),
     "groups": (
         Recipe(groups=GroupPolicy(defaults=struct(lr=math.inf), rules=[GroupRule(options=struct(eps=math.nan))])),
         ["groups.defaults.lr", "groups.rules[0].options.eps"],
@@ -106,7 +87,7 @@ def newer(message: Any) -> Any:
 def newer_selector() -> Recipe:
     recipe = Recipe(seed=1)
     recipe.init.rules.add().match.module.append("x")
-    newer(recipe.init.rules.add().match.any.add())
+    newer(recipe.init.rules.add().match.any_of.add())
     return recipe
 
 
@@ -125,7 +106,7 @@ def newer_block() -> Recipe:
 
 UNKNOWN = {
     "": (newer(Recipe(seed=1)), "initium.v1.Recipe"),
-    "init.rules[1].match.any[0]": (newer_selector(), "initium.v1.Selector"),
+    "init.rules[1].match.any_of[0]": (newer_selector(), "initium.v1.Selector"),
     "tensors[1].fill.copy.fill": (newer_fill(), "initium.v1.Fill"),
     "architecture.modules.blocks.b.children[0]": (newer_block(), "initium.v1.Module"),
 }

@@ -41,25 +41,21 @@ REFUSED: dict[str, tuple[Any, str]] = {
         recipe(architecture=ARCHITECTURE | {"tensors": {"tensors": [{"name": "x"}]}}),
         "architecture: library and tensors exclude each other",
     ),
-    "empty match": (rule(match={}), f"{RULE}.match: is empty; give at least one key, or `all: []`"),
-    "empty nested selector": (rule(match={"not": {}}), f"{RULE}.match.not: is empty"),
-    "empty item of any": (rule(match={"any": [{}]}), f"{RULE}.match.any[0]: is empty"),
-    "empty item of all": (rule(match={"all": [{}]}), f"{RULE}.match.all[0]: is empty"),
+    "empty match": (rule(match={}), f"{RULE}.match: is empty; give at least one key, or `every: true`"),
+    "empty nested selector": (rule(match={"none_of": [{}]}), f"{RULE}.match.none_of[0]: is empty"),
+    "empty item of any": (rule(match={"any_of": [{}]}), f"{RULE}.match.any_of[0]: is empty"),
+    "empty item of all": (rule(match={"all_of": [{}]}), f"{RULE}.match.all_of[0]: is empty"),
     "key in all": (
-        rule(match={"all": [{"modul": ["x"]}]}),
-        f"{RULE}.match.all[0].modul: unknown key; did you mean module",
+        rule(match={"all_of": [{"modul": ["x"]}]}),
+        f"{RULE}.match.all_of[0].modul: unknown key; did you mean module",
     ),
     "all in all": (
-        rule(match={"all": [{"all": [{"classContains": ["x"]}]}]}),
-        f"{RULE}.match.all[0].all[0].classContains: unknown key; write class_contains",
+        rule(match={"all_of": [{"all_of": [{"classContains": ["x"]}]}]}),
+        f"{RULE}.match.all_of[0].all_of[0].classContains: unknown key; write class_contains",
     ),
     "empty list": (rule(match={"module": []}), f"{RULE}.match.module: is an empty list; remove the key"),
-    "shape of a scalar": (
-        recipe(architecture={"tensors": {"tensors": [{"name": "x", "shape": []}]}}),
-        "architecture.tensors.tensors[0].shape: is an empty list; remove the key for a scalar",
-    ),
     "no shape to match": (rule(match={"shape": []}), f"{RULE}.match.shape: is an empty list; remove the key"),
-    "empty any": (rule(match={"any": []}), f"{RULE}.match.any: is an empty list"),
+    "empty any": (rule(match={"any_of": []}), f"{RULE}.match.any_of: is an empty list"),
     "empty rules": (recipe(init={"rules": []}), "init.rules: is an empty list"),
     "text for a list": (
         rule(match={"module": "Conv2d"}),
@@ -82,10 +78,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "negative ndim": (rule(match={"ndim": [-1]}), f"{RULE}.match.ndim[0]: must be an integer in 0..2^32-1, not -1"),
     "bad factor": (
-        recipe(groups={"optimizer": "SGD", "adjust": [{"match": {"all": []}, "scale": {"lr": "x"}}]}),
+        recipe(groups={"optimizer": "SGD", "adjust": [{"match": {"every": True}, "scale": {"lr": "x"}}]}),
         "groups.adjust[0].scale.lr: must be a number, not text 'x'",
     ),
-    "shape": (rule(match={"shape": [3]}), f"{RULE}.match.shape[0]: must be a list, not a number; write [3]"),
+    "shape": (rule(match={"shape": [3]}), f"{RULE}.match.shape[0]: must be a mapping, not a number"),
     "surrogate": (recipe(dtype="\ud800"), "dtype: holds half of a surrogate pair"),
 }
 
@@ -116,7 +112,7 @@ def test_at_most_twenty_violations() -> None:
 
 def test_a_dict_that_contains_itself_is_an_error() -> None:
     selector: dict[str, Any] = {}
-    selector["not"] = selector
+    selector["none_of"] = [selector]
     values: list[Any] = []
     values.append(values)
     for data in (rule(match=selector), args(x=values)):
@@ -124,13 +120,18 @@ def test_a_dict_that_contains_itself_is_an_error() -> None:
             initium.load_recipe(data)
 
 
-def test_empty_all_selects_everything_and_shapes_take_stars() -> None:
-    loaded = initium.load_recipe(rule(match={"all": [], "shape": [[64, "*"]], "tied": False}, ones={}))
+def test_every_selects_everything_and_shapes_take_any_extent() -> None:
+    shapes = [{"extents": [64, -1]}, {"extents": []}, {}]
+    loaded = initium.load_recipe(rule(match={"every": True, "shape": shapes, "tied": False}, ones={}))
     match = loaded.init.rules[0].match
-    assert match.HasField("all")
-    assert not len(match.all)
+    assert match.every
     assert match.HasField("tied")
-    assert list(match.shape[0]) == [64, "*"]
+    assert [list(pattern.extents) for pattern in match.shape] == [[64, -1], [], []]
+
+
+def test_a_scalar_has_an_empty_shape() -> None:
+    loaded = initium.load_recipe(recipe(architecture={"tensors": {"tensors": [{"name": "x", "shape": []}]}}))
+    assert list(loaded.architecture.tensors.tensors[0].shape) == []
 
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1, str(2**64 - 1), 7.0])

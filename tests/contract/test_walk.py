@@ -53,6 +53,13 @@ INTEGERS: dict[str, tuple[Any, str, int, int, str]] = {
         2**31 - 1,
         "-2147483648..2^31-1",
     ),
+    "sint64": (
+        lambda value: rule(match={"shape": [{"extents": [value]}]}),
+        f"{RULE}.match.shape[0].extents[0]",
+        -(2**63),
+        2**63 - 1,
+        "-9223372036854775808..2^63-1",
+    ),
 }
 
 
@@ -113,19 +120,20 @@ REFUSED: dict[str, tuple[Any, str]] = {
         f"{RULE}.match.module: must be a list, not a mapping; write [{{'x': 1}}]",
     ),
     "a boolean as a list": (
-        rule(match={"any": True}),
-        f"{RULE}.match.any: must be a list, not a boolean; write [True]",
+        rule(match={"any_of": True}),
+        f"{RULE}.match.any_of: must be a list, not a boolean; write [True]",
     ),
     "a mapping as selectors": (
-        rule(match={"all": {"module": ["x"]}}),
-        f"{RULE}.match.all: must be a list of selectors, not a mapping",
+        rule(match={"all_of": {"module": ["x"]}}),
+        f"{RULE}.match.all_of: must be a list, not a mapping; write [{{'module': ['x']}}]",
     ),
+    "a list as a shape": (rule(match={"shape": [[64, 3]]}), f"{RULE}.match.shape[0]: must be a mapping, not a list"),
     "a list as a map": (
         recipe(architecture={"modules": {"root": {"declare": "x"}, "blocks": []}}),
         "architecture.modules.blocks: must be a mapping, not a list",
     ),
     "a key of a map": (
-        recipe(groups={"adjust": [{"match": {"all": []}, "scale": {3: 1.0}}]}),
+        recipe(groups={"adjust": [{"match": {"every": True}, "scale": {3: 1.0}}]}),
         "groups.adjust[0].scale: must be text, not a number 3; put it in quotes",
     ),
     "below a map": (
@@ -133,11 +141,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "architecture.modules.blocks.a.repeat: must be an integer in 0..2^32-1, not -1",
     ),
     "nothing in a map": (
-        recipe(groups={"adjust": [{"match": {"all": []}, "scale": {"lr": None}}]}),
+        recipe(groups={"adjust": [{"match": {"every": True}, "scale": {"lr": None}}]}),
         "groups.adjust[0].scale.lr: has no value; give one or remove the key",
     ),
-    "nothing as a list": (rule(match={"any": None}), f"{RULE}.match.any: has no value; give one or remove the key"),
-    "nothing as a message": (rule(match={"not": None}), f"{RULE}.match.not: has no value; write `not: {{}}`"),
+    "nothing as a list": (rule(match={"any_of": None}), f"{RULE}.match.any_of: has no value; give one or remove the "
+                          "key"),
+    "nothing as a message": (rule(ones=None), f"{RULE}.ones: has no value; write `ones: {{}}`"),
     "a list of no scalar": (rule(match={"shape": []}), f"{RULE}.match.shape: is an empty list; remove the key"),
     "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
     "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
@@ -179,21 +188,21 @@ def nested(key: str, count: int) -> dict[str, Any]:
         return args(x=value)
     match: dict[str, Any] = {"tensor": ["x"]}
     for _ in range(count):
-        match = {key: match if key == "not" else [match]}
+        match = {key: [match]}
     return rule(match=match)
 
 
-@pytest.mark.parametrize(("key", "count"), [("not", 90), ("any", 45), ("all", 18), ("mapping", 32), ("list", 47)])
+@pytest.mark.parametrize(("key", "count"), [("none_of", 45), ("any_of", 45), ("mapping", 32), ("list", 47)])
 def test_what_nests_deep_arrives_whole(key: str, count: int) -> None:
     loaded = initium.load_recipe(nested(key, count))
-    name = {"mapping": "a:", "list": "list_value", "all": "list_value"}.get(key, key)
+    name = {"mapping": "a:", "list": "list_value"}.get(key, key)
     assert str(loaded).count("struct_value" if key == "mapping" else f"{name} {{") >= count - 1
 
 
-@pytest.mark.parametrize("key", ["not", "any", "all", "mapping", "list"])
+@pytest.mark.parametrize("key", ["none_of", "any_of", "all_of", "mapping", "list"])
 def test_what_nests_too_deep_is_reported_with_its_path(key: str) -> None:
     (message,) = reported(nested(key, 150))
-    assert message.startswith("init.rules[0].match." if key in ("not", "any", "all") else f"{ARGS}.x")
+    assert message.startswith("init.rules[0].match." if key.endswith("_of") else f"{ARGS}.x")
     assert message.endswith(": nested more than 100 deep")
 
 
@@ -247,4 +256,5 @@ def test_unknown_keys_are_found_wherever_messages_are() -> None:
         "planDigest: unknown key; write plan_digest",
     ]
     assert [violation.field for violation in unknown_keys(PLAN, {5: 3, None: 1})] == ["5", "None"]
-    assert not list(unknown_keys(RECIPE, recipe(init={"rules": [{"match": {"all": [{"x": 1}]}}]})))
+    (nested,) = unknown_keys(RECIPE, recipe(init={"rules": [{"match": {"all_of": [{"x": 1}]}}]}))
+    assert nested.field == "init.rules[0].match.all_of[0].x"

@@ -58,7 +58,7 @@ TWO_WAYS = [
     {"match": {"module": ["Embedding"]}, "normal": {}},
     {"match": {"module": ["Linear"]}, "zeros": {}},
 ]
-ALL = {"all": []}
+ALL = {"every": True}
 HUGE = {
     "source": "transformers",
     "name": "AutoModelForCausalLM",

@@ -33,33 +33,35 @@ def decided(match: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("match", "expected"),
     [
-        ({"all": []}, ["w", "b"]),
+        ({"every": True}, ["w", "b"]),
         ({"module": ["Toy"]}, ["w", "b"]),
         ({"path": ["**"]}, ["w", "b"]),
         ({"role": ["weight", "buffer"]}, ["w", "mean", "steps"]),
         (BUFFER, ["mean", "steps"]),
         (BUFFER | {"path": ["mean"]}, ["mean"]),
-        ({"any": [{"path": ["w"]}, BUFFER]}, ["w", "mean", "steps"]),
-        ({"any": [{"path": ["w"]}, {"path": ["mean"]}]}, ["w"]),
-        ({"any": [{"path": ["w", "mean"]}, BUFFER | {"path": ["steps"]}]}, ["w", "mean", "steps"]),
-        ({"all": [BUFFER, {"ndim": [1]}]}, ["mean"]),
-        ({"all": [{"ndim": [1]}, {"any": [BUFFER, {"path": ["b"]}]}]}, ["b", "mean"]),
-        ({"any": [{"all": [BUFFER, {"ndim": [0]}]}, {"path": ["b"]}]}, ["b", "steps"]),
-        ({"all": [{"all": [{"all": [BUFFER]}]}]}, ["mean", "steps"]),
-        ({"any": [{"path": ["w"]}], "all": [{"any": [BUFFER, {"path": ["w"]}]}]}, ["w"]),
-        ({"any": [{"path": ["mean"]}, BUFFER], "all": []}, ["mean", "steps"]),
-        ({"not": BUFFER}, ["w", "b"]),
-        ({"not": {"role": ["weight"]}}, ["b"]),
-        ({"not": {"path": ["steps"]}, "any": [BUFFER, {"role": ["bias"]}]}, ["b", "mean"]),
-        ({"all": [{"not": BUFFER}]}, ["w", "b"]),
-        ({"any": [{"not": BUFFER}, {"path": ["mean"]}]}, ["w", "b"]),
+        ({"any_of": [{"path": ["w"]}, BUFFER]}, ["w", "mean", "steps"]),
+        ({"any_of": [{"path": ["w"]}, {"path": ["mean"]}]}, ["w"]),
+        ({"any_of": [{"path": ["w", "mean"]}, BUFFER | {"path": ["steps"]}]}, ["w", "mean", "steps"]),
+        ({"all_of": [BUFFER, {"ndim": [1]}]}, ["mean"]),
+        ({"all_of": [{"ndim": [1]}, {"any_of": [BUFFER, {"path": ["b"]}]}]}, ["b", "mean"]),
+        ({"any_of": [{"all_of": [BUFFER, {"ndim": [0]}]}, {"path": ["b"]}]}, ["b", "steps"]),
+        ({"all_of": [{"all_of": [{"all_of": [BUFFER]}]}]}, ["mean", "steps"]),
+        ({"any_of": [{"path": ["w"]}], "all_of": [{"any_of": [BUFFER, {"path": ["w"]}]}]}, ["w"]),
+        ({"any_of": [{"path": ["mean"]}, BUFFER], "every": True}, ["mean", "steps"]),
+        ({"none_of": [BUFFER]}, ["w", "b"]),
+        ({"none_of": [{"role": ["weight"]}]}, ["b"]),
+        ({"none_of": [{"path": ["steps"]}], "any_of": [BUFFER, {"role": ["bias"]}]}, ["b", "mean"]),
+        ({"all_of": [{"none_of": [BUFFER]}]}, ["w", "b"]),
+        ({"any_of": [{"none_of": [BUFFER]}, {"path": ["mean"]}]}, ["w", "b"]),
     ],
 )
 def test_buffers_are_tried_if_the_selector_names_them(match: dict[str, Any], expected: list[str]) -> None:
     assert decided(match) == expected
 
 
-@pytest.mark.parametrize("match", [{"path": ["mean"]}, {"not": {"role": ["parameter"]}}, {"not": {"not": BUFFER}}])
+@pytest.mark.parametrize(
+    "match", [{"path": ["mean"]}, {"none_of": [{"role": ["parameter"]}]}, {"none_of": [{"none_of": [BUFFER]}]}]
+)
 def test_a_selector_that_reaches_buffers_by_other_words_matches_nothing(match: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="matches no tensor"):
         decided(match)

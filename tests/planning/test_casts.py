@@ -106,7 +106,7 @@ def test_a_plan_holds_its_cast_literals_and_no_others() -> None:
 def test_a_rule_that_keeps_the_library_default_casts_its_literal(rule: dict[str, str]) -> None:
     literal, literals = store([0.5, 0.25, 0.1, 0.0])
     inventory = Inventory((tensor("x", (4,), default=literal),), literals)
-    plan = planned(inventory, init={"rules": [{"match": {"all": []}, "library_default": {}} | rule]})
+    plan = planned(inventory, init={"rules": [{"match": {"every": True}, "library_default": {}} | rule]})
     kind = np.dtype("<f2" if rule else "<f4")
     assert [*plan.literals.values()] == [np.array([0.5, 0.25, 0.1, 0.0], kind).tobytes()]
 

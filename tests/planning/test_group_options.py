@@ -17,7 +17,7 @@ from tests.planning.groups import run
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.recipes import AnyOptions
 
-ALL: dict[str, Any] = {"all": []}
+ALL: dict[str, Any] = {"every": True}
 HEAD: dict[str, Any] = {"name": "head", "match": {"path": ["head.*"]}}
 
 
@@ -198,7 +198,7 @@ def test_freezes_may_overlap_and_may_leave_nothing_to_train() -> None:
             ["groups.rules[0].match.role[0]", "groups.rules[2].match.regex[1]"],
         ),
         ({"adjust": [{"match": {}, "scale": {"lr": 1}}]}, ["groups.adjust[0].match"]),
-        ({"freeze": [{"match": ALL}, {"match": {"not": {}}}]}, ["groups.freeze[1].match.not"]),
+        ({"freeze": [{"match": ALL}, {"match": {"none_of": [{}]}}]}, ["groups.freeze[1].match.none_of[0]"]),
     ],
 )
 def test_what_is_wrong_with_the_policy_itself_is_reported_at_once(policy: dict[str, Any], fields: list[str]) -> None:

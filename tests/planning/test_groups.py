@@ -54,13 +54,13 @@ def test_tied_tensors_count_once() -> None:
         ({"optimizer": ""}, "groups.optimizer", "torch.optim"),
         ({"rules": [HEAD | {"name": ""}]}, "groups.rules[0].name", "required"),
         ({"rules": [HEAD | {"match": {"path": ["x"]}}]}, "groups.rules[0]", "matches no tensor"),
-        ({"rules": [HEAD | {"match": {"all": []}}, NORMS]}, "groups.rules[1]", "earlier rule"),
+        ({"rules": [HEAD | {"match": {"every": True}}, NORMS]}, "groups.rules[1]", "earlier rule"),
         ({"rules": [HEAD | {"scale": {"momentum": 2}}]}, "groups.rules[0].scale.momentum", "no value"),
         ({"rules": [HEAD | {"scale": {"lr": "NaN"}}]}, "groups.rules[0].scale.lr", "finite"),
         ({"adjust": [{"match": {"path": ["x"]}, "scale": {"lr": 1}}]}, "groups.adjust[0]", "matches no tensor"),
-        ({"adjust": [{"match": {"all": []}}]}, "groups.adjust[0].scale", "factor"),
+        ({"adjust": [{"match": {"every": True}}]}, "groups.adjust[0].scale", "factor"),
         ({"freeze": [{"match": {"path": ["x"]}}]}, "groups.freeze[0]", "matches no tensor"),
-        ({"rules": [HEAD | {"match": {}}]}, "groups.rules[0].match", "all: []"),
+        ({"rules": [HEAD | {"match": {}}]}, "groups.rules[0].match", "every: true"),
     ],
 )
 def test_errors_name_the_rule(policy: dict[str, Any], field: str, text: str) -> None:
@@ -80,7 +80,7 @@ def test_optional_entries_may_do_nothing() -> None:
 
 
 SELECTORS = st.sampled_from(
-    [{"ndim": [1]}, {"ndim": [2]}, {"tensor": ["weight"]}, {"path": ["layers.**"]}, {"all": []}, {"block": [0, 1]}]
+    [{"ndim": [1]}, {"ndim": [2]}, {"tensor": ["weight"]}, {"path": ["layers.**"]}, {"every": True}, {"block": [0, 1]}]
 )
 RULES = st.lists(st.tuples(st.sampled_from("abc"), SELECTORS), max_size=5)
 

@@ -41,7 +41,7 @@ def test_tensors() -> None:
 def test_size_is_refused_before_any_rule_is_tried() -> None:
     """Else a tensor that no law could draw were an error of the rule that matches it."""
     huge = Inventory((tensor("w", (1 << 32, 1 << 32)),))
-    rules = {"rules": [{"match": {"path": ["nope"]}, "ones": {}}, {"match": {"all": []}, "eye": {}}]}
+    rules = {"rules": [{"match": {"path": ["nope"]}, "ones": {}}, {"match": {"every": True}, "eye": {}}]}
     refused(Limits(), huge, init=rules)
     refused(Limits(), huge)
 

@@ -12,7 +12,7 @@ from initium_server.planning import check_recipe
 from initium_server.planning.rules import compile_rules
 from tests.planning.recipes import BARE, recipe
 
-ALL: dict[str, Any] = {"all": []}
+ALL: dict[str, Any] = {"every": True}
 ONES = {"match": ALL, "ones": {}}
 
 
@@ -42,7 +42,7 @@ def violations(**fields: Any) -> tuple[Violation, ...]:
             "init.rules[0].corrected_trunc_normal",
             "torch.nn.init has no such function",
         ),
-        ({"init": {"rules": [ONES, {"match": {}, "ones": {}}]}}, "init.rules[1].match", "all: []"),
+        ({"init": {"rules": [ONES, {"match": {}, "ones": {}}]}}, "init.rules[1].match", "every: true"),
         ({"init": {"rules": [{"match": ALL}]}}, "init.rules[0]", "exactly one of uniform"),
     ],
 )
@@ -71,7 +71,7 @@ def test_all_violations_of_all_rules_are_reported_at_once() -> None:
     rules: list[dict[str, Any]] = [
         {"match": {"regex": ["("], "role": ["wieght"]}, "dtype": "F31", "ties": "last"},
         ONES,
-        {"match": {"any": [{"ndim": [1]}, {}]}, "ones": {}},
+        {"match": {"any_of": [{"ndim": [1]}, {}]}, "ones": {}},
     ]
     assert {violation.field for violation in violations(init={"rules": rules})} == {
         "init.rules[0]",
@@ -79,7 +79,7 @@ def test_all_violations_of_all_rules_are_reported_at_once() -> None:
         "init.rules[0].ties",
         "init.rules[0].match.regex[0]",
         "init.rules[0].match.role[0]",
-        "init.rules[2].match.any[1]",
+        "init.rules[2].match.any_of[1]",
     }
 
 

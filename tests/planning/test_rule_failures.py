@@ -12,7 +12,7 @@ from initium_server.planning.inventory import InventoryTensor
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.rules import failure, run
 
-ALL: dict[str, Any] = {"all": []}
+ALL: dict[str, Any] = {"every": True}
 
 
 def reported(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ def test_first_match_wins_and_is_explained() -> None:
 
 
 def test_rules_leave_buffers_alone_unless_they_name_them() -> None:
-    assert run({"match": {"all": []}, "ones": {}})["bn1.running_mean"].fill == fills.Constant(0.0)
+    assert run({"match": {"every": True}, "ones": {}})["bn1.running_mean"].fill == fills.Constant(0.0)
     named = run({"match": {"role": ["buffer"]}, "ones": {}})
     assert named["bn1.running_mean"].fill == fills.Constant(1.0)
     assert named["conv1.weight"].fill == fills.Normal(0.0, 1.0)
@@ -67,11 +67,11 @@ def test_literals_are_rounded_once_and_saturate() -> None:
         ({"match": {"path": ["nope.*"]}, "zeros": {}}, "init.rules[0]", "matches no tensor"),
         ({"match": {"tensor": ["bias"]}, "xavier_normal": {}}, "init.rules[0].xavier_normal", "conv1.bias"),
         ({"match": {"tensor": ["bias"]}, "kaiming_uniform": {}}, "init.rules[0].kaiming_uniform", "2 or more dim"),
-        ({"match": {"all": []}, "normal": {"std": -1}}, "init.rules[0].normal", "std is -1"),
-        ({"match": {"all": []}, "normal": {"std": "NaN"}}, "init.rules[0].normal", "finite"),
-        ({"match": {"all": []}, "uniform": {"a": 2}}, "init.rules[0].uniform", "greater than"),
-        ({"match": {"all": []}, "trunc_normal": {"a": 2, "b": 2}}, "init.rules[0].trunc_normal", "not less than"),
-        ({"match": {"all": []}, "constant": {}}, "init.rules[0].constant", "val is required"),
+        ({"match": {"every": True}, "normal": {"std": -1}}, "init.rules[0].normal", "std is -1"),
+        ({"match": {"every": True}, "normal": {"std": "NaN"}}, "init.rules[0].normal", "finite"),
+        ({"match": {"every": True}, "uniform": {"a": 2}}, "init.rules[0].uniform", "greater than"),
+        ({"match": {"every": True}, "trunc_normal": {"a": 2, "b": 2}}, "init.rules[0].trunc_normal", "not less than"),
+        ({"match": {"every": True}, "constant": {}}, "init.rules[0].constant", "val is required"),
         ({"match": {"path": ["head.*"]}, "dirac": {}}, "init.rules[0].dirac", "3 to 5"),
         ({"match": {"ndim": [4]}, "dirac": {"groups": 3}}, "init.rules[0].dirac", "divide"),
         ({"match": {"ndim": [1]}, "orthogonal": {}}, "init.rules[0].orthogonal", "needs 2 dimensions or more"),
@@ -91,9 +91,9 @@ def test_literals_are_rounded_once_and_saturate() -> None:
             "leaky_relu",
         ),
         ({"match": {"ndim": [2]}, "kaiming_normal": {"mode": "fan"}}, "init.rules[0].kaiming_normal", "fan_out"),
-        ({"match": {"all": []}}, "init.rules[0]", "no initializer"),
-        ({"match": {"all": []}, "zeros": {}, "dtype": "F31"}, "init.rules[0].dtype", "F32"),
-        ({"match": {"all": []}, "zeros": {}, "ties": "last"}, "init.rules[0].ties", "first"),
+        ({"match": {"every": True}}, "init.rules[0]", "no initializer"),
+        ({"match": {"every": True}, "zeros": {}, "dtype": "F31"}, "init.rules[0].dtype", "F32"),
+        ({"match": {"every": True}, "zeros": {}, "ties": "last"}, "init.rules[0].ties", "first"),
     ],
 )
 def test_errors_name_rule_tensor_and_remedy(rule: dict[str, Any], field: str, text: str) -> None:
@@ -103,7 +103,7 @@ def test_errors_name_rule_tensor_and_remedy(rule: dict[str, Any], field: str, te
 
 
 def test_a_shadowed_rule_is_an_error_unless_optional() -> None:
-    rules = [{"match": {"all": []}, "zeros": {}}, {"match": {"ndim": [2]}, "ones": {}}]
+    rules = [{"match": {"every": True}, "zeros": {}}, {"match": {"ndim": [2]}, "ones": {}}]
     error = failure(*rules)
     assert error.violations[0].field == "init.rules[1]"
     assert "earlier rule" in error.violations[0].message
@@ -196,7 +196,7 @@ def test_resolved_numbers_equal_what_torch_passes_on(
     for method in ("normal_", "uniform_"):
         monkeypatch.setattr(torch.Tensor, method, lambda self, a, b, generator=None: seen.append((a, b)))
     getattr(torch.nn.init, f"{name}_")(torch.empty(shape), **arguments)
-    fill = run({"match": {"all": []}, name: arguments}, inventory=Inventory((tensor("w", shape),)))["w"].fill
+    fill = run({"match": {"every": True}, name: arguments}, inventory=Inventory((tensor("w", shape),)))["w"].fill
     assert isinstance(fill, fills.Normal | fills.Uniform)
     numbers = (fill.mean, fill.std) if isinstance(fill, fills.Normal) else (fill.low, fill.high)
     assert [numbers] == seen
@@ -213,7 +213,7 @@ def test_declared_fan_axes() -> None:
     flax = InventoryTensor(
         (owner("kernel"),), (3, 3, 4, 8), "F32", "parameter", True, None, fan_axes=FanAxes((2,), (3,))
     )
-    done = run({"match": {"all": []}, "xavier_normal": {}}, inventory=Inventory((flax,)))
+    done = run({"match": {"every": True}, "xavier_normal": {}}, inventory=Inventory((flax,)))
     assert (done["kernel"].numbers["fan_in"], done["kernel"].numbers["fan_out"]) == ("36", "72")
 
 

@@ -287,10 +287,16 @@ def test_generator_torch_is_neither_read_nor_resumed(served: Serving) -> None:
 
 # Bounds
 
+BIG: dict[str, Any] = {
+    "architecture": {"tensors": {"tensors": [{"name": "x", "shape": [1 << 26]}]}},
+    "init": {"rules": [{"match": {"every": True}, "zeros": {}}]},
+}
+"""More than a connection buffers."""
+
 
 def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None:
     with serving(tmp_path, Settings(threads=1, streams=2)) as served:
-        request = pb.GenerateRequest(source=source())
+        request = pb.GenerateRequest(source=source(recipe(**BIG)))
         running = [served.stub.Generate(request) for _ in range(2)]
         for stream in running:
             next(stream)
@@ -301,7 +307,8 @@ def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None
             error = failure(call)
             assert (error.code, error.reason, error.retry_seconds) == ("RESOURCE_EXHAUSTED", "BUSY", 1)
         assert resolve(served).plan_digest, "short calls are still answered"
-        list(running[0])
+        for _ in running[0]:
+            pass
         assert generate(served), "a stream that has ended makes room"
 
 
@@ -327,12 +334,6 @@ def answered(served: Serving) -> bool:
     with contextlib.suppress(grpc.RpcError):
         return bool(generate(served))
     return False
-
-
-BIG: dict[str, Any] = {
-    "architecture": {"tensors": {"tensors": [{"name": "x", "shape": [1 << 28]}]}},
-    "init": {"rules": [{"match": {"all": []}, "zeros": {}}]},
-}
 
 
 # GetCapabilities

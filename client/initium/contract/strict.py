@@ -29,10 +29,14 @@ _SELECTOR: Any = Selector.DESCRIPTOR
 _INTEGER_TEXT = re.compile(r"-?(0|[1-9][0-9]*)")
 _EXACT = 1 << 53  # integers beyond are not exact in a double
 
+_EXTENTS = ("extents", "shape")
+"""Lists of numbers that may be empty: a scalar has no extents."""
+
 _RANGES = {
     FieldDescriptor.TYPE_UINT32: (0, (1 << 32) - 1),
     FieldDescriptor.TYPE_UINT64: (0, (1 << 64) - 1),
     FieldDescriptor.TYPE_SINT32: (-(1 << 31), (1 << 31) - 1),
+    FieldDescriptor.TYPE_SINT64: (-(1 << 63), (1 << 63) - 1),
 }
 
 
@@ -69,7 +73,7 @@ class Walk:
         if depth > MAX_DEPTH:
             return self.report(path, f"nested more than {MAX_DEPTH} deep")
         if schema is _SELECTOR and not data:
-            self.report(path, "is empty; give at least one key, or `all: []` for every tensor")
+            self.report(path, "is empty; give at least one key, or `every: true` for every tensor")
         self._check_oneofs(schema, data, path)
         result = {}
         for key, value in data.items():
@@ -112,10 +116,8 @@ class Walk:
     def _list(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, (list, tuple)):
             return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
-        if not value:
-            scalar = field.name == "shape" and field.message_type is None
-            remedy = "remove the key for a scalar" if scalar else "remove the key"
-            return self.report(path, f"is an empty list; {remedy}")
+        if not value and (field.message_type is not None or field.name not in _EXTENTS):
+            return self.report(path, "is an empty list; remove the key")
         return [self._single(field, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
 
     def _single(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
@@ -127,20 +129,11 @@ class Walk:
 
     def _child(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         name = _message_type(field).full_name
-        if field.containing_type is _SELECTOR and field.name == "all":
-            return self._selectors(value, path, depth)
         if name == "google.protobuf.Struct" and not isinstance(value, Mapping):
             return self.report(path, f"must be a mapping, not {kind_of(value)}")
-        if name == "google.protobuf.ListValue" and not isinstance(value, (list, tuple)):
-            return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
         if _is_well_known(field):
             return self._json(value, path, depth)
         return self.message(_message_type(field), value, path, depth)
-
-    def _selectors(self, value: Any, path: str, depth: int) -> Any:
-        if not isinstance(value, (list, tuple)):
-            return self.report(path, f"must be a list of selectors, not {kind_of(value)}")
-        return [self.message(_SELECTOR, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
 
     def _json(self, value: Any, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:

@@ -22,54 +22,55 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/init.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\"1\n\nInitPolicy\x12#\n\x05rules\x18\x01 \x03(\x0b\x32\x14.initium.v1.InitRule\"\x8f\x07\n\x08InitRule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x05match\x18\x02 \x01(\x0b\x32\x14.initium.v1.Selector\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x10\n\x08optional\x18\x04 \x01(\x08\x12\x0c\n\x04ties\x18\x05 \x01(\t\x12&\n\x07uniform\x18\n \x01(\x0b\x32\x13.initium.v1.UniformH\x00\x12$\n\x06normal\x18\x0b \x01(\x0b\x32\x12.initium.v1.NormalH\x00\x12/\n\x0ctrunc_normal\x18\x0c \x01(\x0b\x32\x17.initium.v1.TruncNormalH\x00\x12-\n\x08\x63onstant\x18\r \x01(\x0b\x32\x19.initium.v1.ConstantValueH\x00\x12 \n\x04ones\x18\x0e \x01(\x0b\x32\x10.initium.v1.OnesH\x00\x12\"\n\x05zeros\x18\x0f \x01(\x0b\x32\x11.initium.v1.ZerosH\x00\x12\x1e\n\x03\x65ye\x18\x10 \x01(\x0b\x32\x0f.initium.v1.EyeH\x00\x12\"\n\x05\x64irac\x18\x11 \x01(\x0b\x32\x11.initium.v1.DiracH\x00\x12\x33\n\x0exavier_uniform\x18\x12 \x01(\x0b\x32\x19.initium.v1.XavierUniformH\x00\x12\x31\n\rxavier_normal\x18\x13 \x01(\x0b\x32\x18.initium.v1.XavierNormalH\x00\x12\x35\n\x0fkaiming_uniform\x18\x14 \x01(\x0b\x32\x1a.initium.v1.KaimingUniformH\x00\x12\x33\n\x0ekaiming_normal\x18\x15 \x01(\x0b\x32\x19.initium.v1.KaimingNormalH\x00\x12\x35\n\x0flibrary_default\x18\x16 \x01(\x0b\x32\x1a.initium.v1.LibraryDefaultH\x00\x12,\n\northogonal\x18\x17 \x01(\x0b\x32\x16.initium.v1.OrthogonalH\x00\x12\x37\n\x10\x64\x65lta_orthogonal\x18\x18 \x01(\x0b\x32\x1b.initium.v1.DeltaOrthogonalH\x00\x12$\n\x06sparse\x18\x19 \x01(\x0b\x32\x12.initium.v1.SparseH\x00\x12\x42\n\x16\x63orrected_trunc_normal\x18\x1a \x01(\x0b\x32 .initium.v1.CorrectedTruncNormalH\x00\x42\r\n\x0binitializer\"5\n\x07Uniform\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x01\x62\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x04\n\x02_aB\x04\n\x02_b\">\n\x06Normal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_std\"o\n\x0bTruncNormal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x01\x61\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x01\x62\x18\x04 \x01(\x01H\x03\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_stdB\x04\n\x02_aB\x04\n\x02_b\")\n\rConstantValue\x12\x10\n\x03val\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_val\"\x06\n\x04Ones\"\x07\n\x05Zeros\"\x05\n\x03\x45ye\"\'\n\x05\x44irac\x12\x13\n\x06groups\x18\x01 \x01(\rH\x00\x88\x01\x01\x42\t\n\x07_groups\"+\n\rXavierUniform\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"*\n\x0cXavierNormal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"J\n\x0eKaimingUniform\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0cnonlinearity\x18\x03 \x01(\tB\x04\n\x02_a\"I\n\rKaimingNormal\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0cnonlinearity\x18\x03 \x01(\tB\x04\n\x02_a\"(\n\nOrthogonal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"-\n\x0f\x44\x65ltaOrthogonal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"F\n\x06Sparse\x12\x15\n\x08sparsity\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_sparsityB\x06\n\x04_std\"f\n\x14\x43orrectedTruncNormal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03\x63ut\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_stdB\x06\n\x04_cut\"\x10\n\x0eLibraryDefault\"\xe9\x02\n\x08Selector\x12\x0e\n\x06module\x18\x01 \x03(\t\x12\x16\n\x0e\x63lass_contains\x18\x02 \x03(\t\x12\x12\n\nclass_path\x18\x03 \x03(\t\x12\x13\n\x0bmodule_path\x18\x04 \x03(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\r\n\x05regex\x18\x06 \x03(\t\x12\x0e\n\x06tensor\x18\x07 \x03(\t\x12\x0c\n\x04ndim\x18\x08 \x03(\r\x12)\n\x05shape\x18\t \x03(\x0b\x32\x1a.google.protobuf.ListValue\x12\r\n\x05\x62lock\x18\n \x03(\r\x12\x0c\n\x04role\x18\x0b \x03(\t\x12\x11\n\x04tied\x18\x0c \x01(\x08H\x00\x88\x01\x01\x12!\n\x03\x61ny\x18\r \x03(\x0b\x32\x14.initium.v1.Selector\x12\'\n\x03\x61ll\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12!\n\x03not\x18\x0f \x01(\x0b\x32\x14.initium.v1.SelectorB\x07\n\x05_tiedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/init.proto\x12\ninitium.v1\"1\n\nInitPolicy\x12#\n\x05rules\x18\x01 \x03(\x0b\x32\x14.initium.v1.InitRule\"\x8f\x07\n\x08InitRule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x05match\x18\x02 \x01(\x0b\x32\x14.initium.v1.Selector\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x10\n\x08optional\x18\x04 \x01(\x08\x12\x0c\n\x04ties\x18\x05 \x01(\t\x12&\n\x07uniform\x18\n \x01(\x0b\x32\x13.initium.v1.UniformH\x00\x12$\n\x06normal\x18\x0b \x01(\x0b\x32\x12.initium.v1.NormalH\x00\x12/\n\x0ctrunc_normal\x18\x0c \x01(\x0b\x32\x17.initium.v1.TruncNormalH\x00\x12-\n\x08\x63onstant\x18\r \x01(\x0b\x32\x19.initium.v1.ConstantValueH\x00\x12 \n\x04ones\x18\x0e \x01(\x0b\x32\x10.initium.v1.OnesH\x00\x12\"\n\x05zeros\x18\x0f \x01(\x0b\x32\x11.initium.v1.ZerosH\x00\x12\x1e\n\x03\x65ye\x18\x10 \x01(\x0b\x32\x0f.initium.v1.EyeH\x00\x12\"\n\x05\x64irac\x18\x11 \x01(\x0b\x32\x11.initium.v1.DiracH\x00\x12\x33\n\x0exavier_uniform\x18\x12 \x01(\x0b\x32\x19.initium.v1.XavierUniformH\x00\x12\x31\n\rxavier_normal\x18\x13 \x01(\x0b\x32\x18.initium.v1.XavierNormalH\x00\x12\x35\n\x0fkaiming_uniform\x18\x14 \x01(\x0b\x32\x1a.initium.v1.KaimingUniformH\x00\x12\x33\n\x0ekaiming_normal\x18\x15 \x01(\x0b\x32\x19.initium.v1.KaimingNormalH\x00\x12\x35\n\x0flibrary_default\x18\x16 \x01(\x0b\x32\x1a.initium.v1.LibraryDefaultH\x00\x12,\n\northogonal\x18\x17 \x01(\x0b\x32\x16.initium.v1.OrthogonalH\x00\x12\x37\n\x10\x64\x65lta_orthogonal\x18\x18 \x01(\x0b\x32\x1b.initium.v1.DeltaOrthogonalH\x00\x12$\n\x06sparse\x18\x19 \x01(\x0b\x32\x12.initium.v1.SparseH\x00\x12\x42\n\x16\x63orrected_trunc_normal\x18\x1a \x01(\x0b\x32 .initium.v1.CorrectedTruncNormalH\x00\x42\r\n\x0binitializer\"5\n\x07Uniform\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x01\x62\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x04\n\x02_aB\x04\n\x02_b\">\n\x06Normal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_std\"o\n\x0bTruncNormal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x0e\n\x01\x61\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x01\x62\x18\x04 \x01(\x01H\x03\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_stdB\x04\n\x02_aB\x04\n\x02_b\")\n\rConstantValue\x12\x10\n\x03val\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_val\"\x06\n\x04Ones\"\x07\n\x05Zeros\"\x05\n\x03\x45ye\"\'\n\x05\x44irac\x12\x13\n\x06groups\x18\x01 \x01(\rH\x00\x88\x01\x01\x42\t\n\x07_groups\"+\n\rXavierUniform\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"*\n\x0cXavierNormal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"J\n\x0eKaimingUniform\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0cnonlinearity\x18\x03 \x01(\tB\x04\n\x02_a\"I\n\rKaimingNormal\x12\x0e\n\x01\x61\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0cnonlinearity\x18\x03 \x01(\tB\x04\n\x02_a\"(\n\nOrthogonal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"-\n\x0f\x44\x65ltaOrthogonal\x12\x11\n\x04gain\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x07\n\x05_gain\"F\n\x06Sparse\x12\x15\n\x08sparsity\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_sparsityB\x06\n\x04_std\"f\n\x14\x43orrectedTruncNormal\x12\x11\n\x04mean\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03std\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03\x63ut\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\x07\n\x05_meanB\x06\n\x04_stdB\x06\n\x04_cut\"\x10\n\x0eLibraryDefault\"\xfa\x02\n\x08Selector\x12\x0e\n\x06module\x18\x01 \x03(\t\x12\x16\n\x0e\x63lass_contains\x18\x02 \x03(\t\x12\x12\n\nclass_path\x18\x03 \x03(\t\x12\x13\n\x0bmodule_path\x18\x04 \x03(\t\x12\x0c\n\x04path\x18\x05 \x03(\t\x12\r\n\x05regex\x18\x06 \x03(\t\x12\x0e\n\x06tensor\x18\x07 \x03(\t\x12\x0c\n\x04ndim\x18\x08 \x03(\r\x12\'\n\x05shape\x18\t \x03(\x0b\x32\x18.initium.v1.ShapePattern\x12\r\n\x05\x62lock\x18\n \x03(\r\x12\x0c\n\x04role\x18\x0b \x03(\t\x12\x11\n\x04tied\x18\x0c \x01(\x08H\x00\x88\x01\x01\x12$\n\x06\x61ny_of\x18\r \x03(\x0b\x32\x14.initium.v1.Selector\x12$\n\x06\x61ll_of\x18\x0e \x03(\x0b\x32\x14.initium.v1.Selector\x12%\n\x07none_of\x18\x0f \x03(\x0b\x32\x14.initium.v1.Selector\x12\r\n\x05\x65very\x18\x10 \x01(\x08\x42\x07\n\x05_tied\"\x1f\n\x0cShapePattern\x12\x0f\n\x07\x65xtents\x18\x01 \x03(\x12\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'initium.v1.init_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INITPOLICY']._serialized_start=67
-  _globals['_INITPOLICY']._serialized_end=116
-  _globals['_INITRULE']._serialized_start=119
-  _globals['_INITRULE']._serialized_end=1030
-  _globals['_UNIFORM']._serialized_start=1032
-  _globals['_UNIFORM']._serialized_end=1085
-  _globals['_NORMAL']._serialized_start=1087
-  _globals['_NORMAL']._serialized_end=1149
-  _globals['_TRUNCNORMAL']._serialized_start=1151
-  _globals['_TRUNCNORMAL']._serialized_end=1262
-  _globals['_CONSTANTVALUE']._serialized_start=1264
-  _globals['_CONSTANTVALUE']._serialized_end=1305
-  _globals['_ONES']._serialized_start=1307
-  _globals['_ONES']._serialized_end=1313
-  _globals['_ZEROS']._serialized_start=1315
-  _globals['_ZEROS']._serialized_end=1322
-  _globals['_EYE']._serialized_start=1324
-  _globals['_EYE']._serialized_end=1329
-  _globals['_DIRAC']._serialized_start=1331
-  _globals['_DIRAC']._serialized_end=1370
-  _globals['_XAVIERUNIFORM']._serialized_start=1372
-  _globals['_XAVIERUNIFORM']._serialized_end=1415
-  _globals['_XAVIERNORMAL']._serialized_start=1417
-  _globals['_XAVIERNORMAL']._serialized_end=1459
-  _globals['_KAIMINGUNIFORM']._serialized_start=1461
-  _globals['_KAIMINGUNIFORM']._serialized_end=1535
-  _globals['_KAIMINGNORMAL']._serialized_start=1537
-  _globals['_KAIMINGNORMAL']._serialized_end=1610
-  _globals['_ORTHOGONAL']._serialized_start=1612
-  _globals['_ORTHOGONAL']._serialized_end=1652
-  _globals['_DELTAORTHOGONAL']._serialized_start=1654
-  _globals['_DELTAORTHOGONAL']._serialized_end=1699
-  _globals['_SPARSE']._serialized_start=1701
-  _globals['_SPARSE']._serialized_end=1771
-  _globals['_CORRECTEDTRUNCNORMAL']._serialized_start=1773
-  _globals['_CORRECTEDTRUNCNORMAL']._serialized_end=1875
-  _globals['_LIBRARYDEFAULT']._serialized_start=1877
-  _globals['_LIBRARYDEFAULT']._serialized_end=1893
-  _globals['_SELECTOR']._serialized_start=1896
-  _globals['_SELECTOR']._serialized_end=2257
+  _globals['_INITPOLICY']._serialized_start=37
+  _globals['_INITPOLICY']._serialized_end=86
+  _globals['_INITRULE']._serialized_start=89
+  _globals['_INITRULE']._serialized_end=1000
+  _globals['_UNIFORM']._serialized_start=1002
+  _globals['_UNIFORM']._serialized_end=1055
+  _globals['_NORMAL']._serialized_start=1057
+  _globals['_NORMAL']._serialized_end=1119
+  _globals['_TRUNCNORMAL']._serialized_start=1121
+  _globals['_TRUNCNORMAL']._serialized_end=1232
+  _globals['_CONSTANTVALUE']._serialized_start=1234
+  _globals['_CONSTANTVALUE']._serialized_end=1275
+  _globals['_ONES']._serialized_start=1277
+  _globals['_ONES']._serialized_end=1283
+  _globals['_ZEROS']._serialized_start=1285
+  _globals['_ZEROS']._serialized_end=1292
+  _globals['_EYE']._serialized_start=1294
+  _globals['_EYE']._serialized_end=1299
+  _globals['_DIRAC']._serialized_start=1301
+  _globals['_DIRAC']._serialized_end=1340
+  _globals['_XAVIERUNIFORM']._serialized_start=1342
+  _globals['_XAVIERUNIFORM']._serialized_end=1385
+  _globals['_XAVIERNORMAL']._serialized_start=1387
+  _globals['_XAVIERNORMAL']._serialized_end=1429
+  _globals['_KAIMINGUNIFORM']._serialized_start=1431
+  _globals['_KAIMINGUNIFORM']._serialized_end=1505
+  _globals['_KAIMINGNORMAL']._serialized_start=1507
+  _globals['_KAIMINGNORMAL']._serialized_end=1580
+  _globals['_ORTHOGONAL']._serialized_start=1582
+  _globals['_ORTHOGONAL']._serialized_end=1622
+  _globals['_DELTAORTHOGONAL']._serialized_start=1624
+  _globals['_DELTAORTHOGONAL']._serialized_end=1669
+  _globals['_SPARSE']._serialized_start=1671
+  _globals['_SPARSE']._serialized_end=1741
+  _globals['_CORRECTEDTRUNCNORMAL']._serialized_start=1743
+  _globals['_CORRECTEDTRUNCNORMAL']._serialized_end=1845
+  _globals['_LIBRARYDEFAULT']._serialized_start=1847
+  _globals['_LIBRARYDEFAULT']._serialized_end=1863
+  _globals['_SELECTOR']._serialized_start=1866
+  _globals['_SELECTOR']._serialized_end=2244
+  _globals['_SHAPEPATTERN']._serialized_start=2246
+  _globals['_SHAPEPATTERN']._serialized_end=2277
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,3 @@
-from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -180,7 +179,7 @@ class LibraryDefault(_message.Message):
     def __init__(self) -> None: ...
 
 class Selector(_message.Message):
-    __slots__ = ("module", "class_contains", "class_path", "module_path", "path", "regex", "tensor", "ndim", "shape", "block", "role", "tied", "any", "all")
+    __slots__ = ("module", "class_contains", "class_path", "module_path", "path", "regex", "tensor", "ndim", "shape", "block", "role", "tied", "any_of", "all_of", "none_of", "every")
     MODULE_FIELD_NUMBER: _ClassVar[int]
     CLASS_CONTAINS_FIELD_NUMBER: _ClassVar[int]
     CLASS_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -193,9 +192,10 @@ class Selector(_message.Message):
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TIED_FIELD_NUMBER: _ClassVar[int]
-    ANY_FIELD_NUMBER: _ClassVar[int]
-    ALL_FIELD_NUMBER: _ClassVar[int]
-    NOT_FIELD_NUMBER: _ClassVar[int]
+    ANY_OF_FIELD_NUMBER: _ClassVar[int]
+    ALL_OF_FIELD_NUMBER: _ClassVar[int]
+    NONE_OF_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
     module: _containers.RepeatedScalarFieldContainer[str]
     class_contains: _containers.RepeatedScalarFieldContainer[str]
     class_path: _containers.RepeatedScalarFieldContainer[str]
@@ -204,10 +204,18 @@ class Selector(_message.Message):
     regex: _containers.RepeatedScalarFieldContainer[str]
     tensor: _containers.RepeatedScalarFieldContainer[str]
     ndim: _containers.RepeatedScalarFieldContainer[int]
-    shape: _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]
+    shape: _containers.RepeatedCompositeFieldContainer[ShapePattern]
     block: _containers.RepeatedScalarFieldContainer[int]
     role: _containers.RepeatedScalarFieldContainer[str]
     tied: bool
-    any: _containers.RepeatedCompositeFieldContainer[Selector]
-    all: _struct_pb2.ListValue
-    def __init__(self, module: _Optional[_Iterable[str]] = ..., class_contains: _Optional[_Iterable[str]] = ..., class_path: _Optional[_Iterable[str]] = ..., module_path: _Optional[_Iterable[str]] = ..., path: _Optional[_Iterable[str]] = ..., regex: _Optional[_Iterable[str]] = ..., tensor: _Optional[_Iterable[str]] = ..., ndim: _Optional[_Iterable[int]] = ..., shape: _Optional[_Iterable[_Union[_struct_pb2.ListValue, _Mapping]]] = ..., block: _Optional[_Iterable[int]] = ..., role: _Optional[_Iterable[str]] = ..., tied: _Optional[bool] = ..., any: _Optional[_Iterable[_Union[Selector, _Mapping]]] = ..., all: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., **kwargs) -> None: ...
+    any_of: _containers.RepeatedCompositeFieldContainer[Selector]
+    all_of: _containers.RepeatedCompositeFieldContainer[Selector]
+    none_of: _containers.RepeatedCompositeFieldContainer[Selector]
+    every: bool
+    def __init__(self, module: _Optional[_Iterable[str]] = ..., class_contains: _Optional[_Iterable[str]] = ..., class_path: _Optional[_Iterable[str]] = ..., module_path: _Optional[_Iterable[str]] = ..., path: _Optional[_Iterable[str]] = ..., regex: _Optional[_Iterable[str]] = ..., tensor: _Optional[_Iterable[str]] = ..., ndim: _Optional[_Iterable[int]] = ..., shape: _Optional[_Iterable[_Union[ShapePattern, _Mapping]]] = ..., block: _Optional[_Iterable[int]] = ..., role: _Optional[_Iterable[str]] = ..., tied: _Optional[bool] = ..., any_of: _Optional[_Iterable[_Union[Selector, _Mapping]]] = ..., all_of: _Optional[_Iterable[_Union[Selector, _Mapping]]] = ..., none_of: _Optional[_Iterable[_Union[Selector, _Mapping]]] = ..., every: _Optional[bool] = ...) -> None: ...
+
+class ShapePattern(_message.Message):
+    __slots__ = ("extents",)
+    EXTENTS_FIELD_NUMBER: _ClassVar[int]
+    extents: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, extents: _Optional[_Iterable[int]] = ...) -> None: ...

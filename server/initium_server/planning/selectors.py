@@ -10,8 +10,6 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from google.protobuf import json_format
-
 from initium.errors import RecipeError, Violation, invalid
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
@@ -40,14 +38,15 @@ def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> 
         raise invalid(path, f"selectors nest more than {MAX_DEPTH} deep; flatten them")
     fields = selector.ListFields()
     if not fields:
-        raise invalid(path, "an empty match selects nothing; write `all: []` to select every tensor")
+        raise invalid(path, "an empty match selects nothing; write `every: true` to select every tensor")
     parts: list[Matcher] = []
     violations: list[Violation] = []
     for field, value in fields:
         where = f"{path}.{field.name}"
         try:
             if field.name in _NESTED:
-                parts.append(_NESTED[field.name](value, where, depth + 1))
+                inner = [compile_selector(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+                parts.append(_NESTED[field.name](inner))
             else:
                 parts.append(_COMPILERS[field.name](value, where))
         except RecipeError as error:
@@ -59,8 +58,7 @@ def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> 
 
 def selects_buffers(selector: init_pb2.Selector) -> bool:
     """Whether the selector names the role `buffer`, and so is meant for buffers too."""
-    inner = [*selector.any, *_selectors(selector.all, "")] if selector.HasField("all") else list(selector.any)
-    return "buffer" in selector.role or any(map(selects_buffers, inner))
+    return "buffer" in selector.role or any(map(selects_buffers, (*selector.any_of, *selector.all_of)))
 
 
 def unknown_class(selector: init_pb2.Selector, inventory: Inventory) -> str:
@@ -98,7 +96,7 @@ def module(names: Sequence[str], path: str) -> Matcher:
 def class_contains(texts: Sequence[str], path: str) -> Matcher:
     wanted = tuple(texts)
     if "" in wanted:
-        raise invalid(path, "an empty text is contained in every class name; write `all: []` to select every tensor")
+        raise invalid(path, "an empty text is in every class name; write `every: true` to select every tensor")
     return lambda tensor, owner: any(text in name for name in owner.classes[:1] for text in wanted)
 
 
@@ -146,11 +144,14 @@ def ndim(counts: Sequence[int], path: str) -> Matcher:
 
 @key
 def shape(shapes: Sequence[Any], path: str) -> Matcher:
-    wanted = [_extents(item, f"{path}[{i}]") for i, item in enumerate(shapes)]
+    wanted = [tuple(item.extents) for item in shapes]
+    for i, extents in enumerate(wanted):
+        if min(extents, default=0) < -1:
+            raise invalid(f"{path}[{i}].extents", f"{min(extents)} is no extent; give a size, or -1 for any")
 
-    def same(tensor: InventoryTensor, extents: tuple[int | None, ...]) -> bool:
+    def same(tensor: InventoryTensor, extents: tuple[int, ...]) -> bool:
         return len(tensor.shape) == len(extents) and all(
-            want in (None, have) for want, have in zip(extents, tensor.shape, strict=True)
+            want in (-1, have) for want, have in zip(extents, tensor.shape, strict=True)
         )
 
     return lambda tensor, owner: any(same(tensor, extents) for extents in wanted)
@@ -173,56 +174,22 @@ def tied(value: bool, path: str) -> Matcher:
 # --- combinators -------------------------------------------------------------------------------------------------
 
 
-def _any(selectors: Sequence[init_pb2.Selector], path: str, depth: int) -> Matcher:
-    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(selectors)]
+@key
+def every(value: bool, path: str) -> Matcher:
+    return lambda tensor, owner: value
+
+
+def _any_of(parts: Sequence[Matcher]) -> Matcher:
     return lambda tensor, owner: any(part(tensor, owner) for part in parts)
 
 
-def _all(items: Any, path: str, depth: int) -> Matcher:
-    parts = [compile_selector(item, f"{path}[{i}]", depth) for i, item in enumerate(_selectors(items, path))]
-    return _conjunction(parts)
+def _none_of(parts: Sequence[Matcher]) -> Matcher:
+    return lambda tensor, owner: not any(part(tensor, owner) for part in parts)
 
 
-def _not(selector: init_pb2.Selector, path: str, depth: int) -> Matcher:
-    inner = compile_selector(selector, path, depth)
-    return lambda tensor, owner: not inner(tensor, owner)
-
-
-_NESTED: dict[str, Callable[[Any, str, int], Matcher]] = {"any": _any, "all": _all, "not": _not}
-
-
-def _selectors(items: Any, path: str) -> list[init_pb2.Selector]:
-    """The selectors in a ListValue, which holds them in their JSON mapping."""
-    selectors = []
-    values: Any = json_format.MessageToDict(items)
-    for i, item in enumerate(values):
-        _check_keys(item, f"{path}[{i}]")
-        try:
-            selectors.append(json_format.ParseDict(item, init_pb2.Selector()))
-        except (json_format.ParseError, TypeError, AttributeError) as error:
-            raise invalid(f"{path}[{i}]", f"not a selector: {error}") from None
-    return selectors
-
-
-def _check_keys(item: Any, path: str) -> None:
-    """Strictness that json_format lacks: the schema's own names only, and no empty list."""
-    known = init_pb2.Selector.DESCRIPTOR.fields_by_name
-    for key, value in item.items() if isinstance(item, dict) else ():
-        if key not in known:
-            raise invalid(f"{path}.{key}", f"unknown key; the keys of a selector are {', '.join(known)}")
-        if value == [] and key != "all":
-            raise invalid(f"{path}.{key}", "an empty list matches nothing; leave the key out")
-        if key in ("any", "not"):
-            for i, inner in enumerate(value) if key == "any" else [(None, value)]:
-                _check_keys(inner, f"{path}.{key}" if i is None else f"{path}.{key}[{i}]")
-
-
-def _extents(item: Any, path: str) -> tuple[int | None, ...]:
-    def extent(value: Any) -> int | None:
-        if value == "*":
-            return None
-        if isinstance(value, float) and value >= 0 and value == int(value):
-            return int(value)
-        raise invalid(path, f'{value!r} is no extent; give a whole number, or "*" for any')
-
-    return tuple(extent(value) for value in json_format.MessageToDict(item))
+_NESTED: dict[str, Callable[[Sequence[Matcher]], Matcher]] = {
+    "any_of": _any_of,
+    "all_of": _conjunction,
+    "none_of": _none_of,
+}
+"""Keys that hold selectors -> what joins them."""
