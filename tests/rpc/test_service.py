@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -24,7 +25,7 @@ from initium.v1.recipe_pb2 import Recipe
 from initium_server.planning.initializers import INITIALIZERS
 from initium_server.rpc.settings import Settings
 from initium_server.workers import JobLimits
-from tests.rpc.calls import Serving, failure, recipe, serving, source
+from tests.rpc.calls import RECIPE, Serving, failure, recipe, serving, source
 
 WEIGHTS = "model.safetensors"
 
@@ -55,6 +56,39 @@ def test_a_recipe_a_plan_and_a_digest_resolve_to_one_plan(served: Serving) -> No
     for named in (source(plan=plan), source(plan_digest=plan.plan_digest)):
         assert served.stub.Resolve(pb.ResolveRequest(source=named)) == by_recipe
     assert served.pool.ran == {"resolve": 1}
+
+
+TEXT = json.dumps(RECIPE).encode()
+
+
+def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
+    wanted = resolve(served)
+    for text in (TEXT, b"\xef\xbb\xbf# a comment, in YAML\n" + TEXT):
+        assert served.stub.Resolve(pb.ResolveRequest(source=source(recipe_text=text))).plan == wanted
+    assert served.pool.ran == {"resolve": 1, "read": 2}
+    request = pb.ResolveRequest(source=source(recipe_text=TEXT), view=pb.RESOLVE_VIEW_INVENTORY)
+    assert [tensor.name for tensor in served.stub.Resolve(request).inventory] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "words"),
+    [
+        (b"", [], "a recipe is a mapping, not nothing"),
+        (b"a: [", ["line 2:1"], "the text is not valid YAML 1.2 or JSON"),
+        (b"\xff", [], "the recipe is not UTF-8: byte 0 is 0xff"),
+        (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not the text"),
+        (b"seed: 1\nseed: 2", ["line 2:1"], "the text is not valid YAML 1.2 or JSON"),
+        (b"{seed: 1, maxSeed: 2}", ["maxSeed"], ""),
+        (TEXT.replace(b'"seed": ', b'"dtype": "F31", "seed": '), ["dtype"], ""),
+        (b"init: {rules: [{match: {path: []}}]}", ["init.rules[0].match.path"], ""),
+        (b"{}", ["seed"], ""),
+    ],
+)
+def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], words: str) -> None:
+    error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source(recipe_text=text))))
+    assert (error.code, error.reason) == ("INVALID_ARGUMENT", "INVALID_RECIPE")
+    assert set(fields) <= set(error.fields), error.fields
+    assert words in error.message
 
 
 def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:

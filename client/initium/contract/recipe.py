@@ -42,6 +42,11 @@ def load_recipe(source: RecipeLike, *, seed: int | None = None, require_seed: bo
     return loaded
 
 
+def read_recipe(text: bytes) -> Recipe:
+    """The recipe that UTF-8 text holds, read strictly; it need not have a seed. Errors: as `load_recipe`."""
+    return _from_data(yaml12.load(_decoded(text, "the recipe")), None, False)
+
+
 def load(source: RecipeLike | Plan, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
     """The recipe or the plan that `source` holds; a plan is known by its `plan_version`.
 
@@ -82,15 +87,21 @@ def _read_text(source: Any) -> Any:
 
 def _read_file(path: Path) -> Any:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise RecipeError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from None
+    text = _decoded(data, str(path))
     try:
         return yaml12.load(text)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error.message}", violations=error.violations) from None
+
+
+def _decoded(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
 
 
 def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:

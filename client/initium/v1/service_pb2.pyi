@@ -20,14 +20,16 @@ RESOLVE_VIEW_PLAN: ResolveView
 RESOLVE_VIEW_INVENTORY: ResolveView
 
 class PlanSource(_message.Message):
-    __slots__ = ("recipe", "plan", "plan_digest")
+    __slots__ = ("recipe", "plan", "plan_digest", "recipe_text")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
     recipe: _recipe_pb2.Recipe
     plan: _plan_pb2.Plan
     plan_digest: str
-    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., plan_digest: _Optional[str] = ...) -> None: ...
+    recipe_text: bytes
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., plan_digest: _Optional[str] = ..., recipe_text: _Optional[bytes] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
     __slots__ = ("source", "view")

@@ -66,13 +66,21 @@ class Plans:
         if kind == "plan":
             check_plan(source.plan, self._limits)
             return self._hold(source.plan)
-        if kind == "recipe":
-            return self._resolve(source.recipe, cancelled)
-        raise invalid("source", "name a plan: give a recipe, a plan or a plan_digest", RequestError)
+        if kind:
+            return self._resolve(self._recipe(source, cancelled), cancelled)
+        raise invalid("source", "name a plan: give a recipe, its text, a plan or a plan_digest", RequestError)
 
-    def inventory(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> service_pb2.ResolveResponse:
-        """The tensors of the recipe's architecture, before any rule."""
-        data = recipe.architecture.SerializeToString()
+    def _recipe(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> recipe_pb2.Recipe:
+        """Text is read in a worker: how long that takes is up to who wrote it. Errors: InitiumError."""
+        if not source.HasField("recipe_text"):
+            return source.recipe
+        return recipe_pb2.Recipe.FromString(self._pool.run(jobs.read, source.recipe_text, cancelled))
+
+    def inventory(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> service_pb2.ResolveResponse:
+        """The tensors of a recipe's architecture, before any rule."""
+        if source.WhichOneof("source") not in ("recipe", "recipe_text"):
+            raise invalid("source", "an inventory needs a recipe", RequestError)
+        data = self._recipe(source, cancelled).architecture.SerializeToString()
         return service_pb2.ResolveResponse.FromString(
             self._pool.run(partial(jobs.inventory, self._limits), data, cancelled)
         )

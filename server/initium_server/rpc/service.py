@@ -91,9 +91,7 @@ class Service:
         if request.view not in service_pb2.ResolveView.values():
             raise invalid("view", f"unknown view {request.view}", RequestError)
         if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
-            if not request.source.HasField("recipe"):
-                raise invalid("source", "an inventory needs a recipe", RequestError)
-            response = self._plans.inventory(request.source.recipe, _cancelled(context))
+            response = self._plans.inventory(request.source, _cancelled(context))
         else:
             plan = self._plans.get(request.source, _cancelled(context)).plan
             response = service_pb2.ResolveResponse(plan=plan, total_bytes=total_bytes(plan))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from initium.contract.generators import TORCH
+from initium.contract.recipe import read_recipe
 from initium.plan.fills import encode_fill
 from initium.plan.limits import Limits, check_size
 from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
@@ -36,6 +37,11 @@ def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
         return plan.SerializeToString(deterministic=True)
 
     return work
+
+
+def read(text: bytes) -> Work:
+    """The text of a recipe to a serialized Recipe."""
+    return lambda: read_recipe(text).SerializeToString()
 
 
 def inventory(limits: Limits, architecture: bytes) -> Work:
