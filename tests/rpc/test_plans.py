@@ -149,4 +149,4 @@ def test_limits_hold_for_what_is_resolved(pool: InlinePool) -> None:
     with pytest.raises(LimitExceeded, match="the limit is 1,000"):
         get(plans, recipe())
     with pytest.raises(LimitExceeded, match="the limit is 1,000"):
-        plans.inventory(recipe(), here)
+        plans.inventory(source(recipe()), here)

@@ -73,7 +73,7 @@ def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
 @pytest.mark.parametrize(
     ("text", "fields", "words"),
     [
-        (b"", [], "a recipe is a mapping, not nothing"),
+        (b"", [], "the text is empty"),
         (b"a: [", ["line 2:1"], "the text is not valid YAML 1.2 or JSON"),
         (b"\xff", [], "the recipe is not UTF-8: byte 0 is 0xff"),
         (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not the text"),
@@ -110,6 +110,9 @@ def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
         (pb.ResolveRequest(), "source"),
         (pb.ResolveRequest(source=pb.PlanSource()), "source"),
         (pb.ResolveRequest(source=source(plan_digest="0" * 64), view=pb.RESOLVE_VIEW_INVENTORY), "source"),
+        (pb.ResolveRequest(source=source(plan_digest="A" * 64)), "source.plan_digest"),
+        (pb.ResolveRequest(source=source(plan_digest="0" * 63)), "source.plan_digest"),
+        (pb.ResolveRequest(source=source(plan_digest="")), "source.plan_digest"),
         (pb.ResolveRequest(source=source(), view=9), "view"),  # type: ignore[arg-type] # on purpose
     ],
 )

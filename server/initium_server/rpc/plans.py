@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,6 +28,7 @@ HELD_COST = 12
 """Memory of a held plan with its checkpoint, in multiples of its message (measured)."""
 MAX_RECIPES = 1024
 """Recipes whose plans are remembered, as long as those are held."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Plans:
         return self._optimizers
 
     def _by_digest(self, digest: str) -> Held:
+        if not _DIGEST.fullmatch(digest):
+            text = f"{digest[:80]!r} is no digest; it is 64 letters of 0-9 and a-f"
+            raise invalid("source.plan_digest", text, RequestError)
         if held := self._known(digest):
             return held
         raise PlanNotFound(f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest})
