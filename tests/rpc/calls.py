@@ -78,7 +78,7 @@ class Serving:
 
 def make_plans(pool: InlinePool, settings: Settings, cache_bytes: int = 256 << 20) -> Plans:
     """Plans that are resolved by `pool`."""
-    engine = Engine(whole_elements=settings.limits.whole_elements)
+    engine = Engine(whole_elements=settings.limits.whole_elements, threads=settings.threads)
     return Plans(pool, pool, settings.limits, engine, settings.first_device, cache_bytes)
 
 

@@ -138,10 +138,11 @@ def test_a_plan_that_no_message_carries_is_too_large(pool: InlinePool) -> None:
         get(make_plans(pool, tight), recipe())
 
 
-def test_optimizers_are_asked_for_once(plans: Plans, pool: InlinePool) -> None:
-    assert plans.optimizers(here) == plans.optimizers(here)
-    assert {"SGD", "AdamW"} <= set(plans.optimizers(here))
-    assert pool.ran == {"optimizers": 1}
+def test_torch_is_asked_once_what_it_can_do(plans: Plans, pool: InlinePool) -> None:
+    found = plans.capabilities(here)
+    assert found == plans.capabilities(here)
+    assert {"SGD", "AdamW"} <= set(found.optimizers)
+    assert pool.ran == {"capabilities": 1}
 
 
 def test_limits_hold_for_what_is_resolved(pool: InlinePool) -> None:

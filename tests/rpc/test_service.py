@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+import torch
 from blake3 import blake3
 
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
@@ -378,7 +379,6 @@ def answered(served: Serving) -> bool:
 
 def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     settings = Settings(
-        device="cuda:1,cuda:2",
         threads=3,
         limits=Limits(message_bytes=1 << 20, elements=11, tensors=12, literal_bytes=13, whole_elements=14),
         build=JobLimits(15, 16),
@@ -386,7 +386,7 @@ def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     with serving(tmp_path, settings) as served:
         found = served.stub.GetCapabilities(pb.GetCapabilitiesRequest())
     assert (found.server_version, found.plan_version) == (version("initium"), 1)
-    assert (found.device, found.backend, found.threads) == ("cuda:1", "numba", 3)
+    assert (found.device, found.backend, found.threads) == ("cpu", "numba", 3)
     assert list(found.generators) == ["stream-v1", "torch"]
     assert list(found.dtypes) == ["F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"]
     assert list(found.initializers) == [*INITIALIZERS, "library_default"]
@@ -395,6 +395,13 @@ def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     assert "Conv2d" in found.module_types
     assert list(found.module_types) == sorted(found.module_types)
     assert {"SGD", "AdamW"} <= set(found.optimizers)
+    environment = found.torch_environment
+    assert (environment["torch"], environment["device"], environment["threads"]) == (torch.__version__, "cpu", "3")
+    assert {"device_model", "cpu_capability"} < set(environment)
+    assert found.oldest_plan_version == 1
+    assert {"normal", "orthogonal", "norm_of"} < set(found.fill_kinds)
+    assert {"module", "none_of", "every"} < set(found.selector_keys)
+    assert {"head", "buffer"} < set(found.roles)
     limits = found.limits
     assert (limits.message_bytes, limits.leaf_bytes) == (1 << 20, LEAF)
     assert (limits.elements, limits.tensors, limits.literal_bytes, limits.whole_elements) == (11, 12, 13, 14)

@@ -58,7 +58,7 @@ class Plans:
         self._recipes: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
         self._room = cache_bytes
-        self._optimizers: list[str] = []
+        self._capabilities = b""
 
     def get(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> Held:
         """The plan that `source` names. Errors: InitiumError."""
@@ -87,11 +87,12 @@ class Plans:
             self._pool.run(partial(jobs.inventory, self._limits), data, cancelled)
         )
 
-    def optimizers(self, cancelled: Cancelled) -> list[str]:
-        """The torch.optim classes that group policies may name. Asked once: they do not change."""
-        if not self._optimizers:
-            self._optimizers = self._pool.run(jobs.optimizers, b"", cancelled).decode().split()
-        return self._optimizers
+    def capabilities(self, cancelled: Cancelled) -> service_pb2.GetCapabilitiesResponse:
+        """What torch says of this server. Asked once: it does not change."""
+        if not self._capabilities:
+            job = partial(jobs.capabilities, self._device, self._engine.threads)
+            self._capabilities = self._pool.run(job, b"", cancelled)
+        return service_pb2.GetCapabilitiesResponse.FromString(self._capabilities)
 
     def _by_digest(self, digest: str) -> Held:
         if not _DIGEST.fullmatch(digest):

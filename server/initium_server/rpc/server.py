@@ -46,7 +46,7 @@ class Server:
         if settings.warm:
             warm()
             self._pool.warm()
-            plans.optimizers(lambda: False)
+            plans.capabilities(lambda: False)
         else:
             threading.Thread(target=warm, daemon=True).start()
         self._server.add_generic_rpc_handlers((Service(plans, self._streamer, settings, backend).handler(),))

@@ -18,8 +18,11 @@ from initium.contract.plans import PLAN_VERSION, total_bytes
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
 from initium.v1 import service_pb2
+from initium.v1.init_pb2 import Selector
+from initium.v1.plan_pb2 import Fill
 from initium_law.dtypes import FLOATS
 from initium_server.planning.initializers import INITIALIZERS
+from initium_server.planning.inventory import ROLES
 from initium_server.planning.rules import LIBRARY_DEFAULT
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, read_frame
@@ -161,11 +164,14 @@ class Service:
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
             libraries=_libraries(),
             module_types=sorted(torch_modules.ALLOWED),
-            optimizers=self._plans.optimizers(_cancelled(context)),
             device=settings.first_device,
             backend=self._backend,
             threads=settings.threads,
             plan_version=PLAN_VERSION,
+            oldest_plan_version=PLAN_VERSION,
+            fill_kinds=Fill.DESCRIPTOR.fields_by_name,
+            selector_keys=Selector.DESCRIPTOR.fields_by_name,
+            roles=ROLES,
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
                 leaf_bytes=LEAF,
@@ -178,6 +184,7 @@ class Service:
                 whole_elements=limits.whole_elements,
             ),
         )
+        response.MergeFrom(self._plans.capabilities(_cancelled(context)))
         return response.SerializeToString()
 
     def _fits(self, data: bytes) -> bytes:

@@ -77,10 +77,12 @@ def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
     return message
 
 
-def optimizers(argument: bytes) -> Work:
-    """Names of the torch.optim classes, separated by spaces."""
-    names = _pytorch("optimizers").names
-    return lambda: " ".join(sorted(names())).encode()
+def capabilities(device: str, threads: int, argument: bytes) -> Work:
+    """What torch says: a serialized GetCapabilitiesResponse with its optimizers and its environment."""
+    optimizers, generator = _pytorch("optimizers"), _pytorch("generator")
+    return lambda: service_pb2.GetCapabilitiesResponse(
+        optimizers=sorted(optimizers.names()), torch_environment=generator.fingerprint(device, threads)
+    ).SerializeToString()
 
 
 def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> Work:
