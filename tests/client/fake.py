@@ -105,6 +105,13 @@ class Faults:
     on_leaf: Callable[[int], object] = lambda count: None
 
 
+def header(plan: Plan, **fields: Any) -> bytes:
+    """The first message of a stream, or one with other fields."""
+    known = {"plan_digest": plan.plan_digest, "leaf_bytes": LEAF, "digest_function": "BLAKE3"}
+    message = pb.GenerateHeader(**{"server_version": "fake", **known, **fields})
+    return pb.GenerateResponse(header=message).SerializeToString()
+
+
 class FakeServer:
     """Serves one plan. `requests` holds what was asked, `peers` and `metadata` by whom and with which headers."""
 
@@ -187,8 +194,7 @@ class FakeServer:
         yield from self.faults.rewrite(self._generated(request, context))
 
     def _generated(self, request: pb.GenerateRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
-        header = pb.GenerateHeader(plan=self.plan, server_version="fake", total_bytes=sum(map(len, self.files)))
-        yield pb.GenerateResponse(header=header).SerializeToString()
+        yield header(self.plan, total_bytes=sum(map(len, self.files)))
         chunks = self._chunks(request.start.file, request.start.offset)
         if (yield from self._until_it_breaks(map(self._encode, chunks), context)):
             return

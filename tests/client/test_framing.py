@@ -18,7 +18,7 @@ fields = st.lists(
         st.tuples(st.just(b"\x08"), varints.map(varint)),
         st.tuples(st.just(b"\x10"), varints.map(varint)),
         st.tuples(st.just(b"\x1a"), st.binary(max_size=200).map(lambda data: varint(len(data)) + data)),
-        st.tuples(st.just(b"\x22"), st.binary(max_size=200).map(lambda data: varint(len(data)) + data)),
+        st.tuples(st.just(b"\x7a"), st.binary(max_size=200).map(lambda data: varint(len(data)) + data)),
         st.tuples(st.just(b"\x2a"), st.binary(max_size=3).map(lambda data: varint(len(data)) + data)),
         st.tuples(st.just(b"\x80\x01"), varints.map(varint)),
     ).map(b"".join),

@@ -12,17 +12,17 @@ from initium.v1 import service_pb2 as pb
 from tests.client.wire import framed, ours, outcome, varint
 
 DIGEST = b"\x1a\x20" + bytes(range(32))
-DATA = b"\x22\x03abc"
+DATA = b"\x7a\x03abc"
 LONG = b"\xff" * 9
 """The first nine bytes of a varint of ten."""
 
 BODIES = {
     "nothing": b"",
     "only an offset": b"\x10\x07",
-    "the defaults, written out": b"\x08\x00\x10\x00\x1a\x00\x22\x00",
+    "the defaults, written out": b"\x08\x00\x10\x00\x1a\x00\x7a\x00",
     "every field": b"\x08\x02\x10\x80\x80\x40" + DIGEST + DATA,
     "data first": DATA + DIGEST + b"\x10\x01",
-    "fields twice: the last counts": b"\x08\x01\x08\x02" + DATA + b"\x22\x01z",
+    "fields twice: the last counts": b"\x08\x01\x08\x02" + DATA + b"\x7a\x01z",
     "a file of more than 32 bits": b"\x08" + varint((1 << 32) + 5),
     "a file of 32 bits": b"\x08" + varint((1 << 32) - 1),
     "an offset of 64 bits": b"\x10" + LONG + b"\x01",
@@ -30,12 +30,12 @@ BODIES = {
     "a number of eleven bytes": b"\x10" + LONG + b"\xff\x01",
     "a number that is longer than it must be": b"\x10\x85\x80\x00",
     "a number of eleven bytes, all of nothing": b"\x10" + b"\x80" * 10 + b"\x00",
-    "a number whose second byte could be a tag": b"\x10\x80\x08" + b"\x22\x08\x01\x10\x01\x10\x01\x10\xff\x01",
+    "a number whose second byte could be a tag": b"\x10\x80\x08" + b"\x7a\x08\x01\x10\x01\x10\x01\x10\xff\x01",
     "a number that breaks off": b"\x10\x85",
     "a tag without a value": DATA + b"\x10",
-    "data that break off": b"\x22\x05abc",
+    "data that break off": b"\x7a\x05abc",
     "a digest that breaks off": DIGEST[:-1],
-    "data that are longer than can be": b"\x22" + varint((1 << 64) - 1) + b"abc",
+    "data that are longer than can be": b"\x7a" + varint((1 << 64) - 1) + b"abc",
     "tag 0": b"\x00\x01" + DATA,
     "a new field": DATA + b"\x28\x05" + b"\x32\x01x",
     "a new field of two bytes": b"\x82\x01\x02xy" + DATA,
@@ -70,7 +70,7 @@ HEADER = b"\x0a\x02\x18\x00"
 TRAILER = b"\x1a\x00"
 MESSAGES = {
     "nothing": b"",
-    "a length of two bytes": framed(b"\x22\x80\x01" + bytes(128)),
+    "a length of two bytes": framed(b"\x7a\x80\x01" + bytes(128)),
     "a length that is longer than it must be": b"\x12\x87\x00" + CHUNK[2:],
     "a length that is too short": b"\x12\x01" + CHUNK[2:],
     "a length that is too long": b"\x12\x20" + CHUNK[2:],

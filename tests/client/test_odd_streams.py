@@ -17,15 +17,11 @@ from initium.contract.leaves import LEAF, leaf_digest
 from initium.v1 import service_pb2 as pb
 from tests.client.clock import Clock, still
 from tests.client.conftest import FILES, RECIPE
-from tests.client.fake import FakeServer, Faults, make_plan, rich_error, starts
+from tests.client.fake import FakeServer, Faults, header, make_plan, rich_error, starts
 
 ORDER = [(0, 0), (0, LEAF), (0, 2 * LEAF), (0, 3 * LEAF), (1, 0), (1, LEAF), (3, 0)]
 """The leaves of FILES."""
 NOT_FOUND = rich_error(5, "PLAN_NOT_FOUND")
-
-
-def header(**fields: Any) -> bytes:
-    return pb.GenerateResponse(header=pb.GenerateHeader(**fields)).SerializeToString()
 
 
 def chunk(file: int, offset: int, data: bytes) -> bytes:
@@ -41,7 +37,7 @@ BROKEN_CONTRACT: dict[str, tuple[Callable[[list[bytes]], Iterable[bytes]], str]]
     "a trailer first": (lambda sent: sent[:0:-1], "sent something else than a header first"),
     "a second header": (lambda sent: [sent[0], *sent], "sent something else than chunks and a trailer"),
     "another plan": (
-        lambda sent: [header(plan=make_plan({"x": b""})), *sent[1:]],
+        lambda sent: [header(make_plan({"x": b""})), *sent[1:]],
         f"asked for the plan {make_plan(FILES).plan_digest}, the server streams {make_plan({'x': b''}).plan_digest}",
     ),
     "a trailer at once": (lambda sent: [sent[0], TRAILER], "the trailer came before the leaf at a.safetensors byte 0"),
@@ -90,9 +86,18 @@ def test_a_stream_that_breaks_the_contract_is_an_error(client: initium.Client, s
     assert len(server.requests) == 1
 
 
-def test_a_header_may_leave_out_the_plan(client: initium.Client, server: FakeServer) -> None:
-    server.faults.rewrite = lambda sent: [header(), *itertools.islice(sent, 1, None)]
-    assert [(leaf.file, leaf.offset) for leaf in client.leaves(server.plan)] == ORDER
+def test_the_plan_is_not_asked_for_again(client: initium.Client, server: FakeServer) -> None:
+    list(client.leaves(server.plan))
+    assert [request.without_plan for request in server.requests] == [True]
+
+
+@pytest.mark.parametrize("fields", [{"leaf_bytes": 1 << 21}, {"digest_function": "SHA-256"}], ids=str)
+def test_leaves_of_another_kind_are_not_read(
+    client: initium.Client, server: FakeServer, fields: dict[str, Any]
+) -> None:
+    server.faults.rewrite = lambda sent: [header(server.plan, **fields), *itertools.islice(sent, 1, None)]
+    with pytest.raises(initium.Unsupported, match="this client reads 1048576 and BLAKE3"):
+        list(client.leaves(server.plan))
 
 
 def test_a_stream_that_ends_before_its_header_is_tried_again(

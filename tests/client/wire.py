@@ -25,7 +25,7 @@ def framed(body: bytes) -> bytes:
 
 def reversed_fields(chunk: pb.Chunk) -> bytes:
     """A response with the fields of its chunk in an order that no serializer writes."""
-    body = b"\x22" + varint(len(chunk.data)) + chunk.data + b"\x1a\x20" + chunk.digest
+    body = b"\x7a" + varint(len(chunk.data)) + chunk.data + b"\x1a\x20" + chunk.digest
     return framed(body + b"\x10" + varint(chunk.offset) + b"\x08" + varint(chunk.file))
 
 

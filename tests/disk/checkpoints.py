@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from initium.contract.canonical import seal
 from initium.contract.leaves import file_digest
@@ -17,6 +18,9 @@ from initium_law.grammar import Constant
 
 TENSORS = [("wide", (3, 5), "F32"), ("wider", (300_000,), "F32"), ("bytes", (2, 3), "U8")]
 """Names, shapes and dtypes in file order; with them the file has a second leaf."""
+
+READ_HERE: dict[str, Any] = {"manifest_version": 1, "leaf_bytes": 1 << 20, "digest_function": "BLAKE3"}
+"""What every manifest says."""
 
 
 def drawn_plan() -> Plan:
@@ -42,6 +46,6 @@ def write_checkpoint(directory: Path) -> Manifest:
         files.append(
             manifest_pb2.FileDigest(name=file.name, size=file.size, digest=file_digest(file.size, digests[index]))
         )
-    manifest = Manifest(manifest_pb2.Manifest(manifest_version=1, plan=plan, files=files, server_version="none"))
+    manifest = Manifest(manifest_pb2.Manifest(**READ_HERE, plan=plan, files=files, server_version="none"))
     manifest.save(directory)
     return manifest

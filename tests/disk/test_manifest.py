@@ -14,6 +14,7 @@ import initium
 from initium.contract.canonical import seal
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor
+from tests.disk.checkpoints import READ_HERE
 
 
 class Tied(nn.Module):
@@ -54,7 +55,7 @@ def tied_manifest(optimizer: str = "AdamW", **first: Any) -> initium.Manifest:
     files = [PlannedFile(name="config.json", size=2)]
     plan = Plan(plan_version=1, tensors=tensors, files=files, groups=PlannedGroups(optimizer=optimizer, groups=groups))
     listed = [manifest_pb2.FileDigest(name="config.json", size=2)]
-    return initium.Manifest(manifest_pb2.Manifest(manifest_version=1, plan=seal(plan), files=listed))
+    return initium.Manifest(manifest_pb2.Manifest(**READ_HERE, plan=seal(plan), files=listed))
 
 
 def test_adamw_takes_the_groups() -> None:
@@ -127,7 +128,7 @@ def test_what_is_no_list_of_named_parameters_is_reported() -> None:
 
 
 def test_a_manifest_without_groups_says_so() -> None:
-    manifest = initium.Manifest(manifest_pb2.Manifest(manifest_version=1, plan=seal(Plan(plan_version=1))))
+    manifest = initium.Manifest(manifest_pb2.Manifest(**READ_HERE, plan=seal(Plan(plan_version=1))))
     with pytest.raises(initium.ManifestError, match="had no `groups`"):
         manifest.param_groups([])
 

@@ -16,6 +16,7 @@ from initium.contract.plans import check_digests
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Group, Plan, PlannedGroups, PlannedTensor
 from tests.client.fake import make_plan
+from tests.disk.checkpoints import READ_HERE
 
 CONTENT = {"model.safetensors": b"abcde", "config.json": b"{}"}
 FILES = [(name, len(data)) for name, data in CONTENT.items()]
@@ -24,7 +25,7 @@ FILES = [(name, len(data)) for name, data in CONTENT.items()]
 def make_manifest(**fields: Any) -> initium.Manifest:
     files = [manifest_pb2.FileDigest(name=name, size=size, digest=f"{size:02x}") for name, size in FILES]
     defaults: dict[str, Any] = {
-        "manifest_version": 1,
+        **READ_HERE,
         "plan": make_plan(CONTENT),
         "files": files,
         "server_version": "0.1\u00e9",
@@ -34,8 +35,9 @@ def make_manifest(**fields: Any) -> initium.Manifest:
 
 def test_the_file_is_sorted_json_a_line_a_value(tmp_path: Path) -> None:
     manifest = make_manifest(plan=Plan(), files=[manifest_pb2.FileDigest(size=2, name="x")])
-    text = '{\n "files": [\n  {\n   "name": "x",\n   "size": "2"\n  }\n ],\n "manifest_version": 1,\n "plan": {},\n'
-    assert manifest.to_bytes() == (text + ' "server_version": "0.1\u00e9"\n}\n').encode()
+    text = '{\n "digest_function": "BLAKE3",\n "files": [\n  {\n   "name": "x",\n   "size": "2"\n  }\n ],\n'
+    text += ' "leaf_bytes": 1048576,\n "manifest_version": 1,\n "plan": {},\n "server_version": "0.1\u00e9"\n}\n'
+    assert manifest.to_bytes() == text.encode()
     manifest.save(str(tmp_path))
     assert (tmp_path / "manifest.json").read_bytes() == manifest.to_bytes()
     with pytest.raises(initium.OutputError, match=r"cannot write .*missing"):

@@ -16,7 +16,7 @@ from initium.v1 import manifest_pb2
 from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import Plan, PlannedTensor
 from tests.client.fake import make_plan
-from tests.disk.checkpoints import write_checkpoint
+from tests.disk.checkpoints import READ_HERE, write_checkpoint
 from tests.disk.leftovers import open_below
 
 MODEL = "model.safetensors"
@@ -182,7 +182,7 @@ def test_files_without_bytes_are_no_hindrance(tmp_path: Path) -> None:
         FileDigest(name=name, size=len(data), digest=file_digest(len(data), [leaf_digest(data)] if data else []))
         for name, data in files.items()
     ]
-    initium.Manifest(manifest_pb2.Manifest(manifest_version=1, plan=make_plan(files), files=digests)).save(tmp_path)
+    initium.Manifest(manifest_pb2.Manifest(**READ_HERE, plan=make_plan(files), files=digests)).save(tmp_path)
     initium.redraw(tmp_path, Given())
     initium.verify(tmp_path)
     damage(tmp_path / "y", 0)

@@ -216,6 +216,10 @@ def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
     assert header.header.plan == plan
     assert header.header.total_bytes == sum(file.size for file in plan.files)
     assert header.header.server_version == version("initium")
+    assert (header.header.leaf_bytes, header.header.digest_function) == (LEAF, "BLAKE3")
+    bare = generate(served, plan, without_plan=True)[0].header
+    assert not bare.HasField("plan")
+    assert bare.plan_digest == header.header.plan_digest == plan.plan_digest
     assert all(message.WhichOneof("message") == "chunk" for message in chunks)
     data = b"".join(message.chunk.data for message in chunks)
     checkpoint = VirtualCheckpoint(plan)

@@ -19,8 +19,8 @@ _M = TypeVar("_M", GenerateResponse, ReadResponse)
 
 
 # Tag bytes of (file, offset, digest, data); 0 stands for a field that the message does not have.
-_CHUNK_FIELDS = (0x08, 0x10, 0x1A, 0x22)
-_READ_FIELDS = (0x00, 0x08, 0x12, 0x1A)
+_CHUNK_FIELDS = (0x08, 0x10, 0x1A, 0x7A)
+_READ_FIELDS = (0x00, 0x08, 0x12, 0x7A)
 
 
 def parse_generate(message: bytes) -> Leaf | GenerateResponse:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from initium.client.stream import LeafStream
-from initium.contract.leaves import Place, file_digest
+from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Place, file_digest
 from initium.contract.plans import total_bytes
 from initium.disk.manifest import MANIFEST_VERSION, Manifest
 from initium.disk.partial import PartialDirectory
@@ -75,6 +75,11 @@ def _check_trailer(files: list[manifest_pb2.FileDigest], stream: LeafStream) -> 
 
 def _manifest(plan: Plan, files: list[manifest_pb2.FileDigest], stream: LeafStream) -> Manifest:
     proto = manifest_pb2.Manifest(
-        manifest_version=MANIFEST_VERSION, plan=plan, files=files, server_version=stream.server_version
+        manifest_version=MANIFEST_VERSION,
+        plan=plan,
+        files=files,
+        server_version=stream.server_version,
+        leaf_bytes=LEAF,
+        digest_function=DIGEST_FUNCTION,
     )
     return Manifest(proto, {tensor.name: tensor.digest for tensor in stream.trailer.tensors})

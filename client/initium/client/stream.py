@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from initium.client.framing import parse_generate, parse_read
 from initium.client.retry import Patience
 from initium.contract.generators import TORCH
-from initium.contract.leaves import LEAF, Leaf, Place, leaf_digest
-from initium.errors import IntegrityError, PlanNotFound, ServerError, Unavailable
+from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Leaf, Place, leaf_digest
+from initium.errors import IntegrityError, PlanNotFound, ServerError, Unavailable, Unsupported
 from initium.v1.plan_pb2 import Plan
 from initium.v1.service_pb2 import (
     GenerateHeader,
@@ -113,7 +113,7 @@ class LeafStream:
         raise Unavailable(f"the stream of {self._rpc.address} ended without its trailer")
 
     def _request(self, start: Place) -> GenerateRequest:
-        request = GenerateRequest(source=self._source(), tensor_digests=self._tensor_digests)
+        request = GenerateRequest(source=self._source(), tensor_digests=self._tensor_digests, without_plan=True)
         if start != (0, 0):
             request.start.CopyFrom(self._position(start))
         return request
@@ -135,9 +135,11 @@ class LeafStream:
         self._check_header(response.header)
 
     def _check_header(self, header: GenerateHeader) -> None:
-        digest = header.plan.plan_digest
-        if digest and digest != self.plan.plan_digest:
-            raise ServerError(f"asked for the plan {self.plan.plan_digest}, the server streams {digest}")
+        if header.plan_digest != self.plan.plan_digest:
+            raise ServerError(f"asked for the plan {self.plan.plan_digest}, the server streams {header.plan_digest}")
+        if (header.leaf_bytes, header.digest_function) != (LEAF, DIGEST_FUNCTION):
+            text = f"leaves of {header.leaf_bytes} bytes, hashed with {header.digest_function!r}"
+            raise Unsupported(f"{self._rpc.address} sends {text}; this client reads {LEAF} and {DIGEST_FUNCTION}")
         self.server_version = header.server_version
 
     def _advance(self, leaf: Leaf, expected: Place) -> Place:

@@ -10,6 +10,9 @@ from blake3 import blake3
 LEAF = 1 << 20
 """Bytes of a leaf."""
 
+DIGEST_FUNCTION = "BLAKE3"
+"""What leaves and files are hashed with."""
+
 Place = tuple[int, int]
 """Index of a file and a byte offset in it."""
 

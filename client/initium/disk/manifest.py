@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from initium.contract.canonical import to_json
+from initium.contract.leaves import DIGEST_FUNCTION, LEAF
 from initium.contract.plans import MANIFEST, check_digests, check_files
 from initium.errors import ManifestError, PlanError, Violation
 from initium.files import replace_file
@@ -129,6 +130,9 @@ def _unproven(proto: manifest_pb2.Manifest) -> Iterator[Violation]:
     for name in ("plan_version", "plan_digest", "weights_key"):
         if not getattr(proto.plan, name):
             yield Violation(f"plan.{name}", "is missing")
+    for name, wanted in (("leaf_bytes", LEAF), ("digest_function", DIGEST_FUNCTION)):
+        if getattr(proto, name) != wanted:
+            yield Violation(name, f"is {getattr(proto, name)!r}; {wanted!r} is read here")
     listed = [(file.name, file.size) for file in proto.files]
     planned = [(file.name, file.size) for file in proto.plan.files]
     for have, want in zip(listed, planned, strict=False):

@@ -78,14 +78,16 @@ class InventoryTensor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[str] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_plan_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("source", "start", "tensor_digests")
+    __slots__ = ("source", "start", "tensor_digests", "without_plan")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     TENSOR_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_PLAN_FIELD_NUMBER: _ClassVar[int]
     source: PlanSource
     start: Position
     tensor_digests: bool
-    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., start: _Optional[_Union[Position, _Mapping]] = ..., tensor_digests: _Optional[bool] = ...) -> None: ...
+    without_plan: bool
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., start: _Optional[_Union[Position, _Mapping]] = ..., tensor_digests: _Optional[bool] = ..., without_plan: _Optional[bool] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("file", "offset")
@@ -106,14 +108,20 @@ class GenerateResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., trailer: _Optional[_Union[GenerateTrailer, _Mapping]] = ...) -> None: ...
 
 class GenerateHeader(_message.Message):
-    __slots__ = ("plan", "total_bytes", "server_version")
+    __slots__ = ("plan", "total_bytes", "server_version", "plan_digest", "leaf_bytes", "digest_function")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LEAF_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FUNCTION_FIELD_NUMBER: _ClassVar[int]
     plan: _plan_pb2.Plan
     total_bytes: int
     server_version: str
-    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., server_version: _Optional[str] = ...) -> None: ...
+    plan_digest: str
+    leaf_bytes: int
+    digest_function: str
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., server_version: _Optional[str] = ..., plan_digest: _Optional[str] = ..., leaf_bytes: _Optional[int] = ..., digest_function: _Optional[str] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("file", "offset", "digest", "data")

@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from initium.contract.generators import GENERATORS, TORCH
-from initium.contract.leaves import LEAF, Place, all_spans, spans
+from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Place, all_spans, spans
 from initium.contract.messages import check_known
 from initium.contract.plans import PLAN_VERSION, total_bytes
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
@@ -106,7 +106,12 @@ class Service:
         with ExitStack() as stack:
             start = _check_start(held, request.start)
             header = service_pb2.GenerateHeader(
-                plan=held.plan, total_bytes=total_bytes(held.plan), server_version=version("initium")
+                plan=None if request.without_plan else held.plan,
+                total_bytes=total_bytes(held.plan),
+                server_version=version("initium"),
+                plan_digest=held.plan.plan_digest,
+                leaf_bytes=LEAF,
+                digest_function=DIGEST_FUNCTION,
             )
             yield service_pb2.GenerateResponse(header=header).SerializeToString()
             checkpoint = self._checkpoint(held, stack, context)
