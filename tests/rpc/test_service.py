@@ -36,6 +36,11 @@ def resolve(served: Serving, given: Recipe | None = None) -> Plan:
     return plan
 
 
+def named(served: Serving) -> pb.PlanSource:
+    """The plan of the recipe, by its digest."""
+    return source(plan_digest=resolve(served).plan_digest)
+
+
 def generate(served: Serving, plan: Plan | None = None, **fields: Any) -> list[Any]:
     named = source(plan=plan) if plan else source()
     return list(served.stub.Generate(pb.GenerateRequest(source=named, **fields)))
@@ -272,6 +277,13 @@ def test_a_start_that_is_no_place(
     assert error.metadata == {key: value.replace("SIZE", size) for key, value in metadata.items()}
 
 
+@pytest.mark.parametrize("given", [{}, {"recipe_text": b"{}"}], ids=str)
+def test_ranges_are_read_from_a_plan(served: Serving, given: dict[str, Any]) -> None:
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(**given), file=WEIGHTS)))
+    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_REQUEST", ["source"])
+    assert "call Resolve" in error.message
+
+
 def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
     digest = "ab" * 32
     for call in (
@@ -288,7 +300,7 @@ def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
 
 
 def read(served: Serving, offset: int, length: int | None) -> bytes:
-    request = pb.ReadRequest(source=source(), file=WEIGHTS, offset=offset, length=length)
+    request = pb.ReadRequest(source=named(served), file=WEIGHTS, offset=offset, length=length)
     data = b""
     for piece in served.stub.Read(request):
         assert piece.offset == offset + len(data)
@@ -307,9 +319,9 @@ def test_any_range_comes_in_pieces_that_end_at_leaves(served: Serving) -> None:
 
 
 def test_what_cannot_be_read(served: Serving) -> None:
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file="x")))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file="x")))
     assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "FILE_NOT_FOUND", {"files": WEIGHTS})
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file=WEIGHTS, offset=1 << 40)))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file=WEIGHTS, offset=1 << 40)))
     assert (error.code, error.reason) == ("OUT_OF_RANGE", "OUT_OF_RANGE")
 
 
@@ -344,7 +356,7 @@ def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None
             next(stream)
         for call in (
             lambda: served.stub.Generate(request),
-            lambda: served.stub.Read(pb.ReadRequest(source=source(), file=WEIGHTS)),
+            lambda: served.stub.Read(pb.ReadRequest(source=named(served), file=WEIGHTS)),
         ):
             error = failure(call)
             assert (error.code, error.reason, error.retry_seconds) == ("RESOURCE_EXHAUSTED", "BUSY", 1)
@@ -357,7 +369,7 @@ def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None
 def test_a_stream_that_fails_makes_room(tmp_path: Path) -> None:
     with serving(tmp_path, Settings(streams=1)) as served:
         for _ in range(3):
-            error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(), file="x")))
+            error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file="x")))
             assert error.reason == "FILE_NOT_FOUND"
 
 

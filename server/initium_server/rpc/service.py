@@ -148,6 +148,8 @@ class Service:
 
     def read(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         request = request_of(service_pb2.ReadRequest, data)
+        if request.source.WhichOneof("source") in ("recipe", "recipe_text"):
+            raise invalid("source", "ranges are read from a plan; call Resolve and name it by its digest", RequestError)
         checkpoint = self._plans.get(request.source, _cancelled(context)).checkpoint
         if checkpoint is None:
             raise Unsupported("generator `torch` makes whole checkpoints only; call Generate")
