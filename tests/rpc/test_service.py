@@ -97,6 +97,14 @@ def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], 
     assert words in error.message
 
 
+def test_long_errors_in_any_script_keep_their_reason(served: Serving) -> None:
+    """gRPC drops trailers beyond its soft limit at random."""
+    keys = "".join(f"{chr(0x430 + i) * 400}: 1\n" for i in range(20))
+    request = pb.ResolveRequest(source=source(recipe_text=keys.encode()))
+    for _ in range(100):
+        assert failure(lambda: served.stub.Resolve(request)).reason == "INVALID_RECIPE"
+
+
 def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
     given = recipe()
     given.ClearField("init")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from hypothesis import given
+from hypothesis import strategies as st
 
 from initium.client.status import from_rpc
 from initium.errors import REASONS, Busy, FileNotFound, InitiumError, RecipeError, Unavailable, Violation
-from initium_server.rpc.status import MAX_DETAIL_BYTES, MAX_TEXT, MAX_VIOLATIONS, to_status
+from initium_server.rpc.status import MAX_TEXT, MAX_VIOLATIONS, MAX_WIRE_BYTES, to_status
 from tests.client.fake import FailedCall
+
+PRINTABLE = "".join(map(chr, range(32, 127))).replace("%", "")
+"""What gRPC sends of a message as it is."""
 
 
 def failed(error: InitiumError) -> FailedCall:
@@ -83,15 +90,30 @@ def test_long_words_stay_within_the_bounds(letter: str) -> None:
     )
     status, found = to_status(error), details(error)
     info, bad = found["ErrorInfo"], found["BadRequest"]
-    texts = [(status.message, MAX_TEXT), (info.metadata["key"], MAX_TEXT)]
+    texts = [(status.message, len(status.message.encode())), (info.metadata["key"], MAX_TEXT)]
     texts += [(violation.field, 300) for violation in bad.field_violations]
-    texts += [(violation.description, MAX_TEXT) for violation in bad.field_violations]
+    texts += [(violation.description, 600) for violation in bad.field_violations]
     for text, limit in texts:
         assert limit - 3 <= len(text.encode()) <= limit
         assert text == letter * (len(text) - 3) + "..."
-    assert info.ByteSize() + bad.ByteSize() <= MAX_DETAIL_BYTES
     assert len(bad.field_violations) + int(info.metadata["omitted_violations"]) == 20
-    assert len(bad.field_violations) >= 3
+    assert len(bad.field_violations) >= 2
+    assert MAX_TEXT - 20 <= len(quote(status.message, PRINTABLE)) <= MAX_TEXT
+    assert MAX_WIRE_BYTES - 1800 <= wire_bytes(error) <= MAX_WIRE_BYTES
+
+
+def wire_bytes(error: InitiumError) -> int:
+    """What gRPC sends: the message percent-encoded, the status in base64."""
+    call = failed(error)
+    ((_, packed),) = call.trailing_metadata()
+    return len(quote(call.details(), PRINTABLE)) + len(b64encode(packed))
+
+
+@given(st.text(max_size=3000), st.lists(st.tuples(st.text(max_size=400), st.text(max_size=1200)), max_size=30))
+def test_no_error_is_larger_than_grpc_carries(message: str, violations: list[tuple[str, str]]) -> None:
+    for reason in ("INVALID_RECIPE", "BUSY"):
+        error = InitiumError(message, reason, [Violation(*pair) for pair in violations], {"key": message})
+        assert wire_bytes(error) <= MAX_WIRE_BYTES < 8 << 10
 
 
 def test_what_fits_is_not_cut() -> None:

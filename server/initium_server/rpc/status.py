@@ -20,8 +20,11 @@ from initium.errors import DOMAIN, REASONS, InitiumError, ServerError
 StreamHandler = Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]
 
 MAX_VIOLATIONS = 20
-MAX_DETAIL_BYTES = 6 << 10
+MAX_WIRE_BYTES = 7 << 10
+"""What an error takes as metadata. From 8 KiB on gRPC turns answers into RESOURCE_EXHAUSTED, at random."""
 MAX_TEXT = 1000
+"""Bytes of one text; of the message as it is sent, in which gRPC takes three for each that is not printable ASCII."""
+_FRAMING = 256  # type URLs, the count of what is left out, RetryInfo
 RETRY_SECONDS = {"BUSY": 1, "SHUTTING_DOWN": 1}
 
 log = logging.getLogger(__name__)
@@ -32,13 +35,13 @@ def to_status(error: InitiumError) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
     info.metadata.update({key: _cut(value) for key, value in error.metadata.items()})
     details: list[Any] = [info]
+    message = error.message or "; ".join(map(str, error.violations[:3]))
+    status = status_pb2.Status(code=code_pb2.Code.Value(REASONS[error.reason][0]), message=_cut_message(message))
     if error.violations:
-        details.append(_bad_request(error, info))
+        details.append(_bad_request(error, info, _room(status, info)))
     if error.reason in RETRY_SECONDS:
         delay = duration_pb2.Duration(seconds=RETRY_SECONDS[error.reason])
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    message = error.message or "; ".join(map(str, error.violations[:3]))
-    status = status_pb2.Status(code=code_pb2.Code.Value(REASONS[error.reason][0]), message=_cut(message))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -46,18 +49,36 @@ def to_status(error: InitiumError) -> status_pb2.Status:
     return status
 
 
-def _bad_request(error: InitiumError, info: error_details_pb2.ErrorInfo) -> error_details_pb2.BadRequest:
+def _room(status: status_pb2.Status, info: error_details_pb2.ErrorInfo) -> int:
+    """Bytes that are left for violations. The message is sent twice; details are sent in base64."""
+    left = (MAX_WIRE_BYTES - _sent(status.message)) * 3 // 4
+    return left - int(status.ByteSize()) - int(info.ByteSize()) - _FRAMING
+
+
+def _bad_request(error: InitiumError, info: error_details_pb2.ErrorInfo, room: int) -> error_details_pb2.BadRequest:
     bad = error_details_pb2.BadRequest()
     for violation in error.violations[:MAX_VIOLATIONS]:
         entry = bad.field_violations.add(
-            field=_cut(violation.field, 300), description=_cut(violation.message), reason=error.reason
+            field=_cut(violation.field, 300), description=_cut(violation.message, 600), reason=error.reason
         )
-        if bad.ByteSize() + info.ByteSize() > MAX_DETAIL_BYTES - 1024:
+        if bad.ByteSize() > room:
             bad.field_violations.remove(entry)
             break
     if omitted := len(error.violations) - len(bad.field_violations):
         info.metadata["omitted_violations"] = str(omitted)
     return bad
+
+
+def _sent(text: str) -> int:
+    """Bytes of a message as gRPC sends it, percent-encoded."""
+    return sum(1 if 32 <= byte < 127 and byte != 37 else 3 for byte in text.encode(errors="replace"))
+
+
+def _cut_message(text: str) -> str:
+    text = _cut(text)
+    while _sent(text) > MAX_TEXT:
+        text = _cut(text, min(len(text.encode()) - 1, len(text.encode()) * MAX_TEXT // _sent(text)))
+    return text
 
 
 def _cut(text: str, limit: int = MAX_TEXT) -> str:
