@@ -18,6 +18,7 @@ import torch
 from blake3 import blake3
 
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
+from initium.errors import RecipeError, Violation
 from initium.plan.checkpoint import VirtualCheckpoint
 from initium.plan.limits import Limits
 from initium.v1 import service_pb2 as pb
@@ -99,10 +100,11 @@ def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], 
 
 def test_long_errors_in_any_script_keep_their_reason(served: Serving) -> None:
     """gRPC drops trailers beyond its soft limit at random."""
-    keys = "".join(f"{chr(0x430 + i) * 400}: 1\n" for i in range(20))
-    request = pb.ResolveRequest(source=source(recipe_text=keys.encode()))
+    words = "\N{CYRILLIC SMALL LETTER YA}" * 2000
+    served.pool.fail = RecipeError(words, violations=[Violation(f"a{i}", words) for i in range(20)])
     for _ in range(100):
-        assert failure(lambda: served.stub.Resolve(request)).reason == "INVALID_RECIPE"
+        error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source())))
+        assert (error.code, error.reason) == ("INVALID_ARGUMENT", "INVALID_RECIPE")
 
 
 def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
