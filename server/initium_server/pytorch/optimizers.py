@@ -38,7 +38,7 @@ def check_options(
 
 
 def fit_options(optimizer: str, options: Mapping[str, object]) -> dict[str, object]:
-    """The options in the types that the class wants: integral numbers are int unless it wants floats, lists tuples."""
+    """The options in the types that the class wants: floats where it takes floats, tuples where it takes tuples."""
     parameters = _parameters(optimizer)
     return {name: fit(value, parameters[name]) for name, value in options.items()}
 
