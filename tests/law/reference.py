@@ -68,12 +68,17 @@ def ratio(log: Single) -> Single:
     return numerator / denominator
 
 
+def constant(number: float) -> Single:
+    """An f32 constant: rounded once, with -0 replaced by +0."""
+    return F32(number) + F32(0)
+
+
 def uniform_values(word: Words, fill: Uniform) -> Single:
     middle, half = fill.high / 2 + fill.low / 2, fill.high / 2 - fill.low / 2
-    near = F32(middle)
-    rest = F32(middle - float(near))
+    near = constant(middle)
+    rest = constant(middle - float(near))
     v = (word.view(np.int32).astype(F32) + F32(0.5)) * F32(2.0**-31)
-    return (F32(half) * v + rest) + near
+    return (constant(half) * v + rest) + near
 
 
 Side = tuple[float, float, float]
@@ -88,7 +93,7 @@ def around(word: Words, mean: float, threshold: int, below: Side, above: Side) -
     k = np.where(low, u, 2**32 - 1 - u).astype(F32) + F32(0.5)
     j = np.where(low, threshold - 1 - u, u - threshold).astype(F32) + F32(0.5)
     t = step * k + outer
-    return (stride * j) * ratio(minus_log2(t * (F32(2) - t))) + F32(mean)
+    return (stride * j) * ratio(minus_log2(t * (F32(2) - t))) + constant(mean)
 
 
 def normal_values(word: Words, fill: Normal) -> Single:
@@ -123,7 +128,7 @@ def far(word: Words, mean: float, std: float, alpha: float, beta: float) -> Sing
     n, y2 = far_map, y * y
     numerator = (n.M6 * y2 + (n.M5 * y + n.M4)) * (y2 * y2) + ((n.M3 * y + n.M2) * y2 + (n.M1 * y + n.M0))
     denominator = (y + n.E4) * (y2 * y2) + ((n.E3 * y + n.E2) * y2 + (n.E1 * y + n.E0))
-    return F32(std) * (x * (numerator / denominator)) + F32(mean)
+    return F32(std) * (x * (numerator / denominator)) + constant(mean)
 
 
 def inside(low: float, high: float, dtype: str) -> tuple[float, float]:

@@ -122,7 +122,9 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
   arange({ start, step, axis = 0 }, { shape, dtype, indices }) {
     const from = float(start), by = float(step);
     need(DTYPES[dtype].length > 1 || shape[axis] < 2 || Number.isInteger(by), `arange by ${by} in ${dtype}`);
-    need(Number.isFinite(from + by * Math.max(shape[axis] - 1, 0)), `arange from ${from} by ${by} along axis ${axis}`);
+    const last = from + by * Math.max(shape[axis] - 1, 0);
+    need(Number.isFinite(last), `arange from ${from} by ${by} along axis ${axis}`);
+    if (shape[axis]) encode([from, last], dtype); // as above: held or not, whatever elements there are
     return indices.map((_, i) => from + by * along(shape, axis, i));
   },
   linspace({ start, end, axis = 0 }, { shape, indices }) {

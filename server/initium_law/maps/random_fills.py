@@ -71,7 +71,7 @@ def resolve(fill: Uniform | Normal | TruncNormal, identity: Identity, dtype: str
     made = _RESOLVERS[type(fill)](fill, dtype)
     if isinstance(made, Constant):
         return made
-    params = np.array([*made.bounds, *made.numbers], np.float32)
+    params = np.array([*made.bounds, *made.numbers], np.float32) + np.float32(0.0)  # -0 becomes +0
     return Draw(made.kind, identity, params, made.threshold, RENDERINGS[dtype])
 
 
@@ -90,7 +90,7 @@ def _normal(fill: Normal, dtype: str) -> _Map | Constant:
     if fill.std == 0.0:
         return Constant(fill.mean)
     top = largest(_canonical(dtype))
-    return _Map(NORMAL, (-top, top), [fill.mean + 0.0, _checked_stride(fill.std * STEP), STEP, 0.0])
+    return _Map(NORMAL, (-top, top), [fill.mean, _checked_stride(fill.std * STEP), STEP, 0.0])
 
 
 def _trunc_normal(fill: TruncNormal, dtype: str) -> _Map | Constant:
@@ -103,15 +103,14 @@ def _trunc_normal(fill: TruncNormal, dtype: str) -> _Map | Constant:
     alpha, beta = _in_deviations(fill.a, fill), _in_deviations(fill.b, fill)
     if fill.std == 0.0 or max(alpha, -beta) >= OUT_OF_REACH:
         return Constant(min(max(fill.mean, bounds[0]), bounds[1]))
-    mean = fill.mean + 0.0
     if beta <= 0.0:
-        return _Map(FAR, bounds, [mean, *beyond(-beta, -alpha).params(-fill.std)])
+        return _Map(FAR, bounds, [fill.mean, *beyond(-beta, -alpha).params(-fill.std)])
     if alpha >= 0.0:
-        return _Map(FAR, bounds, [mean, *beyond(alpha, beta).params(fill.std)])
+        return _Map(FAR, bounds, [fill.mean, *beyond(alpha, beta).params(fill.std)])
     interval = around(alpha, beta, fill.std)
     _checked_stride(max(interval.above.stride, -interval.below.stride))
     kind = NORMAL if interval.is_symmetric else TRUNCATED
-    return _Map(kind, bounds, [mean, *interval.params()], interval.threshold)
+    return _Map(kind, bounds, [fill.mean, *interval.params()], interval.threshold)
 
 
 _RESOLVERS: dict[type, Callable[..., _Map | Constant]] = {

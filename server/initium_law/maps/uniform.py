@@ -29,12 +29,8 @@ def uniform_params(low: float, high: float) -> list[float]:
     """middle, rest and half, each a binary32 number."""
     middle = high * 0.5 + low * 0.5
     near = rounded(middle, FLOATS["F32"], round)
-    # + 0.0 turns -0.0 into 0.0, so that no value is a negative zero.
-    return [
-        near + 0.0,
-        rounded(middle - near, FLOATS["F32"], round) + 0.0,
-        rounded(high * 0.5 - low * 0.5, FLOATS["F32"], round),
-    ]
+    rest, half = (rounded(number, FLOATS["F32"], round) for number in (middle - near, high * 0.5 - low * 0.5))
+    return [near, rest, half]
 
 
 @jit
