@@ -57,6 +57,8 @@ def test_credentials_are_used(server: FakeServer) -> None:
         ("http://host:7070/", "'http://host:7070/' is a URL; gRPC takes 'host:7070'"),
         ("https://host//", "'https://host//' is a URL; gRPC takes 'host'"),
         ("a\tb", r"'a\tb' is no address; write host:port or unix:/path"),
+        ("7070", r"'7070' has no port; write host:port, e.g. 127.0.0.1:7070"),
+        ("trainer", r"'trainer' has no port; write host:port, e.g. trainer:7070"),
     ],
 )
 def test_what_is_no_address_is_refused_with_what_to_write(address: str, reported: str) -> None:

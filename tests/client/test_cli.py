@@ -275,6 +275,15 @@ def test_serve_becomes_the_server(monkeypatch: Any) -> None:
     assert caught.value.args == ("-P", "-m", "initium_server", "serve", "--threads", "3", "--grace", "5")
 
 
+@pytest.mark.parametrize("command", ["plan", "capabilities"])
+def test_a_full_disk_under_stdout_is_reported(server: FakeServer, recipe: str, command: str) -> None:
+    arguments = [recipe, "--json"] if command == "plan" else ["--json"]
+    line = [sys.executable, "-m", "initium.cli", command, *arguments, "--server", server.address]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
+
+
 def test_a_missing_server_is_reported(monkeypatch: Any, recipe: str, capsys: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run("plan", recipe) == 2

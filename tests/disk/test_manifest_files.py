@@ -58,6 +58,12 @@ def test_a_manifest_is_read_from_its_directory_or_its_file(tmp_path: Path) -> No
     )
 
 
+def test_a_notebook_shows_one_line() -> None:
+    text = repr(make_manifest())
+    assert text.startswith("<Manifest of plan ")
+    assert len(text) < 100
+
+
 def refusal(directory: Path, content: bytes) -> initium.ManifestError:
     (directory / "manifest.json").write_bytes(content)
     with pytest.raises(initium.ManifestError) as caught:

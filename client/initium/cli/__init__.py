@@ -30,12 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
     except BrokenPipeError:
-        # The reader of stdout is gone, e.g. `| head`. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of stdout is gone, e.g. `| head`.
+        _drop_output()
+        return 1
+    except OSError as error:  # stdout's: whatever else the system refuses is an InitiumError
+        _drop_output()
+        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print("stopped", file=sys.stderr)
         return stop_status(stop)
+
+
+def _drop_output() -> None:
+    """Python would else complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -49,6 +49,9 @@ def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> g
     """
     if not isinstance(address, str) or not address or any(letter.isspace() for letter in address):
         raise RequestError(f"{address!r} is no address; write host:port or unix:/path")
+    if ":" not in address:
+        example = f"127.0.0.1:{address}" if address.isdecimal() else f"{address}:7070"
+        raise RequestError(f"{address!r} has no port; write host:port, e.g. {example}")
     if address.startswith(("http://", "https://")):
         host = address.partition("//")[2].rstrip("/")
         raise RequestError(f"{address!r} is a URL; gRPC takes {host!r}")

@@ -66,6 +66,12 @@ class Manifest:
         """The content of `manifest.json`: the same bytes for the same manifest."""
         return json.dumps(to_json(self.proto), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
+    def __repr__(self) -> str:
+        """A line, as notebooks show what a cell returns; `proto` has everything."""
+        size, groups = sum(file.size for file in self.proto.files), len(self.plan.groups.groups)
+        counts = f"{len(self.plan.tensors)} tensors, {len(self.proto.files)} files, {size} bytes, {groups} groups"
+        return f"<Manifest of plan {self.plan.plan_digest[:12]}: {counts}>"
+
     @property
     def plan(self) -> Plan:
         """The plan that the files were made from."""
