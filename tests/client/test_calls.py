@@ -123,7 +123,7 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks(
     assert clock.pauses == reported == pytest.approx([3.25, 0.16])
 
 
-@pytest.mark.parametrize(("patience", "first"), [(60.0, 10), (4.0, 4)])
+@pytest.mark.parametrize(("patience", "first"), [(60.0, 40), (4.0, 4)])
 def test_patience_is_short_until_a_server_has_answered(
     server: FakeServer, clock: Clock, patience: float, first: int
 ) -> None:
@@ -131,7 +131,7 @@ def test_patience_is_short_until_a_server_has_answered(
     with initium.connect(server.address, patience=patience) as client:
         for call in (client.capabilities, lambda: list(client.leaves(server.plan))):
             clock.skipped = 0.0
-            with pytest.raises(initium.Unavailable, match=rf"going away \(gave up after {first} s without progress\)"):
+            with pytest.raises(initium.Unavailable, match=rf"going away \(gave up after {first} s .*initium serve"):
                 call()
         server.faults.unavailable = 0
         client.capabilities()

@@ -64,13 +64,21 @@ def test_progress_starts_the_clock_and_the_pauses_again(clock: Clock) -> None:
     assert clock.pauses == pytest.approx([0.1, 0.16] * 20)
 
 
-def test_it_ends_before_a_pause_that_would_go_beyond_the_limit(clock: Clock) -> None:
+def test_the_last_pause_ends_with_the_limit(clock: Clock) -> None:
     waiting = patience(1.0)
-    for _ in range(4):
+    for _ in range(5):
         waiting.failed(GONE)
-    with pytest.raises(initium.Unavailable):
+    with pytest.raises(initium.Unavailable, match=r"gave up after 1 s"):
         waiting.failed(GONE)
-    assert clock.pauses == pytest.approx([0.1, 0.16, 0.256, 0.4096])  # 0.93 s; the next would have lasted 0.66 s
+    assert clock.pauses == pytest.approx([0.1, 0.16, 0.256, 0.4096, 0.0744])  # the last would have lasted 0.66 s
+
+
+def test_a_server_that_asks_for_more_than_is_left_is_not_waited_for(clock: Clock) -> None:
+    waiting = patience(10.0)
+    waiting.failed(asks(3.0))
+    with pytest.raises(initium.Unavailable, match=r"gave up after 3 s"):
+        waiting.failed(asks(7.5))
+    assert clock.pauses == [3.0]
 
 
 def test_a_pause_may_end_with_the_limit(clock: Clock) -> None:
@@ -89,6 +97,7 @@ def test_without_patience_the_first_failure_is_the_last(clock: Clock) -> None:
 def test_what_is_raised_in_the_end_is_the_last_error_and_how_long_it_took(clock: Clock) -> None:
     last = initium.Busy("64 streams run", "BUSY", [initium.Violation("streams", "too many")], {"streams": "64"})
     waiting = patience(0.2)
+    waiting.failed(GONE)
     waiting.failed(GONE)
     with pytest.raises(initium.Unavailable) as caught:
         waiting.failed(last)

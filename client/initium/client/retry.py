@@ -13,6 +13,8 @@ FIRST_DELAY = 0.1
 """Seconds before the first retry."""
 MAX_DELAY = 5.0
 """Longest pause in seconds, unless the server asks for more."""
+SHORTEST = 0.01
+"""Seconds of patience that are not worth another try."""
 GROWTH = 1.6
 """Each pause is this much longer than the one before."""
 
@@ -27,6 +29,8 @@ class Patience:
     limit: float
     """Seconds without progress after which the last error is raised."""
     on_retry: OnRetry | None = None
+    advice: str = ""
+    """What else to say in the end."""
     _since: float = field(default_factory=time.monotonic)
     _delay: float = FIRST_DELAY
 
@@ -36,16 +40,17 @@ class Patience:
         self._delay = FIRST_DELAY
 
     def failed(self, error: Unavailable) -> None:
-        """Waits for the next try, or raises `error` when patience is at its end."""
-        pause = max(self._delay * random.uniform(0.7, 1.3), error.retry_after)
-        if time.monotonic() + pause - self._since > self.limit:
-            raise _given_up(error, self.limit) from None
+        """Waits for the next try, or raises `error` when patience is at its end, or the server asks for more."""
+        waited = time.monotonic() - self._since
+        left = self.limit - waited
+        if left < SHORTEST or error.retry_after > left:
+            raise self._given_up(error, waited) from None
+        pause = min(max(self._delay * random.uniform(0.7, 1.3), error.retry_after), left)
         if self.on_retry is not None:
             self.on_retry(error, pause)
         time.sleep(pause)
         self._delay = min(self._delay * GROWTH, MAX_DELAY)
 
-
-def _given_up(error: Unavailable, limit: float) -> Unavailable:
-    message = f"{error.message} (gave up after {limit:g} s without progress)"
-    return type(error)(message, error.reason, error.violations, error.metadata)
+    def _given_up(self, error: Unavailable, waited: float) -> Unavailable:
+        message = f"{error.message} (gave up after {round(waited, 1):g} s without progress{self.advice})"
+        return type(error)(message, error.reason, error.violations, error.metadata)

@@ -16,8 +16,9 @@ from initium.errors import Cancelled, LimitExceeded, RequestError, ServerError, 
 from initium.plan.limits import MESSAGE_BYTES
 
 SERVICE = "/initium.v1.InitiumService/"
-FIRST_CONTACT = 10.0
-"""Seconds of patience with a server that has never answered: most likely the address is wrong."""
+FIRST_CONTACT = 40.0
+"""Seconds of patience with a server that has never answered: it may be starting, which takes up to half a minute."""
+_NEVER = "; is a server running there? `initium serve` starts one"
 MIN_STALL = 10.0
 """Seconds that a running stream may be silent even for a client without patience."""
 
@@ -81,8 +82,9 @@ class Rpc:
 
     def patience(self) -> Patience:
         """A fresh clock; a short one while no server has answered yet."""
-        limit = self._patience if self._answered else min(self._patience, FIRST_CONTACT)
-        return Patience(limit, self._on_retry)
+        if self._answered:
+            return Patience(self._patience, self._on_retry)
+        return Patience(min(self._patience, FIRST_CONTACT), self._on_retry, _NEVER)
 
     def unary(self, method: str, request: Message, response: _M) -> _M:
         """One answer, tried again while servers are unavailable. Errors: InitiumError."""
