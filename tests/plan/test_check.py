@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from initium.contract.canonical import seal
 from initium.errors import InitiumError, LimitExceeded, PlanError, Unsupported
 from initium.plan.check import check_plan
+from initium.plan.layout import write_layout
 from initium.plan.limits import Limits
 from initium.v1.plan_pb2 import Plan
 from initium_law.draw import MAX_AXES
@@ -33,6 +35,34 @@ def test_missing_digests_are_filled_in() -> None:
     assert plan == make_plan()
 
 
+@pytest.mark.parametrize("digests", [True, False])
+@pytest.mark.parametrize("shards", [None, 40])
+def test_a_missing_layout_is_filled_in(shards: int | None, digests: bool) -> None:
+    """A plan that was written by hand has neither files nor places; its digests are those of the whole."""
+    plan = unsealed(make_plan())
+    plan.ClearField("files")
+    if shards:
+        plan.max_shard_bytes = shards
+    write_layout(plan, {})
+    whole = Plan()
+    whole.CopyFrom(seal(plan))
+    if not digests:
+        plan = unsealed(plan)
+    plan.ClearField("files")
+    for tensor in plan.tensors:
+        for name in ("file", "offset", "size"):
+            tensor.ClearField(name)
+    check_plan(plan, Limits())
+    assert plan == whole
+
+
+def test_a_plan_that_cannot_be_laid_out_names_the_field() -> None:
+    plan = unsealed(make_plan())
+    plan.ClearField("files")
+    plan.tensors[3].dtype = "F31"
+    assert [violation.field for violation in failure(plan).violations] == ["tensors[3].dtype"]
+
+
 def rename(at: int, name: str) -> Callable[[Plan], None]:
     return lambda plan: setattr(plan.tensors[at], "name", name)
 
@@ -54,7 +84,6 @@ CHANGES: dict[str, tuple[Callable[[Plan], object], str, str]] = {
     "order by dtype": (lambda p: p.tensors.reverse(), "tensors", "file order"),
     "order by name": (rename(1, "zebra"), "tensors", "file order"),
     "literal": (lambda p: p.literals.update({"00": b"x"}), "literals['00']", "SHA-256"),
-    "no files": (lambda p: p.ClearField("files"), "files", "no files"),
     "file name": (lambda p: setattr(p.files[1], "name", "../x"), "files[1].name", "../x"),
     "file name of the client": (
         lambda p: setattr(p.files[1], "name", "manifest.json"),

@@ -164,4 +164,4 @@ class Client:
 
     def _plan(self, source: Source, seed: int | None) -> Plan:
         loaded = load(source, seed=seed)
-        return sealed(loaded) if isinstance(loaded, Plan) else self.resolve(loaded)
+        return sealed(loaded) if isinstance(loaded, Plan) and loaded.files else self.resolve(loaded)

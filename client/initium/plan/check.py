@@ -17,21 +17,36 @@ from initium_law.dtypes import ITEM_SIZE
 
 
 def check_plan(plan: plan_pb2.Plan, limits: Limits) -> None:
-    """Checks version, digests, names, shapes and layout of a plan from outside, and fills in missing digests.
+    """Checks a plan from outside: version, digests, names, shapes, layout; fills in a missing layout, missing digests.
 
     Fills are checked when they are decoded and prepared. Errors: Unsupported, PlanError, LimitExceeded.
     """
     if plan.plan_version != PLAN_VERSION:
         raise Unsupported(f"plan_version is {plan.plan_version}; {PLAN_VERSION} is read here")
     check_finite(plan, PlanError)
+    if not plan.files:
+        _complete(plan, limits)
     plan.plan_digest, plan.weights_key = check_digests(plan)
     if plan.generator not in GENERATORS:
         raise invalid("generator", f"unknown generator {plan.generator!r}", PlanError)
+    _check_content(plan, limits)
+    _check_layout(plan)
+
+
+def _complete(plan: plan_pb2.Plan, limits: Limits) -> None:
+    """Lays out the files of a plan that was written without them."""
+    _check_content(plan, limits)
+    write_layout(plan, {})
+
+
+def _check_content(plan: plan_pb2.Plan, limits: Limits) -> None:
+    """What layout follows from, and fits into `limits`."""
+    if plan.HasField("max_shard_bytes") and plan.max_shard_bytes < 1:
+        raise invalid("max_shard_bytes", "must be 1 or more", PlanError)
     _check_tensors(plan)
     _check_literals(plan)
     literals = sum(map(len, plan.literals.values()))
     check_size("tensors", ((t.name, tuple(t.shape)) for t in plan.tensors), literals, limits)
-    _check_layout(plan)
 
 
 def _check_tensors(plan: plan_pb2.Plan) -> None:
@@ -63,8 +78,6 @@ def _check_literals(plan: plan_pb2.Plan) -> None:
 
 def _check_layout(plan: plan_pb2.Plan) -> None:
     check_files(plan)
-    if plan.HasField("max_shard_bytes") and plan.max_shard_bytes < 1:
-        raise invalid("max_shard_bytes", "must be 1 or more", PlanError)
     expected = plan_pb2.Plan()
     expected.CopyFrom(plan)
     write_layout(expected, {file.name: file.content for file in plan.files if file.HasField("content")})
