@@ -127,7 +127,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
         rule(match={"all_of": {"module": ["x"]}}),
         f"{RULE}.match.all_of: must be a list, not a mapping; write [{{'module': ['x']}}]",
     ),
-    "a list as a shape": (rule(match={"shape": [[64, 3]]}), f"{RULE}.match.shape[0]: must be a mapping, not a list"),
+    "a list as a shape": (
+        rule(match={"shape": [[64, 3]]}),
+        f"{RULE}.match.shape[0]: must be a mapping, not a list; write {{extents: [64, 3]}}",
+    ),
+    "a number as an argument": (
+        rule(constant=0.5),
+        f"{RULE}.constant: must be a mapping, not a number; write {{val: 0.5}}",
+    ),
+    "a number as several arguments": (rule(normal=0.5), f"{RULE}.normal: must be a mapping, not a number"),
     "a list as a map": (
         recipe(architecture={"modules": {"root": {"declare": "x"}, "blocks": []}}),
         "architecture.modules.blocks: must be a mapping, not a list",

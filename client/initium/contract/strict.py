@@ -69,7 +69,7 @@ class Walk:
     def message(self, schema: Descriptor, data: Any, path: str, depth: int = 0) -> Any:
         """`data` as a message of `schema`."""
         if not isinstance(data, Mapping):
-            return self.report(path, f"must be a mapping, not {kind_of(data)}")
+            return self.report(path, f"must be a mapping, not {kind_of(data)}{_wrapped(schema, data)}")
         if depth > MAX_DEPTH:
             return self.report(path, f"nested more than {MAX_DEPTH} deep")
         if schema is _SELECTOR and not data:
@@ -216,6 +216,12 @@ def join(path: str, key: str) -> str:
 def kind_of(value: Any) -> str:
     """What `value` is, in the words of recipe files."""
     return next((words for kind, words in _KINDS if isinstance(value, kind)), f"a Python {type(value).__name__}")
+
+
+def _wrapped(schema: Descriptor, value: Any) -> str:
+    """What to write where the value of a message's only field stands in the message's place."""
+    names = [field.name for field in schema.fields if field.is_repeated == isinstance(value, (list, tuple))]
+    return f"; write {{{names[0]}: {_shown(value)}}}" if len(names) == len(schema.fields) == 1 else ""
 
 
 def _unknown(schema: Descriptor, key: str) -> str:
