@@ -58,7 +58,7 @@ prove: $(STAMP)
 	$(BIN)/python -m tests.prove
 	tests/prove/dieharder.sh
 
-# An hour or two: plants bugs, one at a time, and has each part's own tests find them. ONLY="planning rpc": some parts.
+# Two to three hours: plants bugs, one at a time, and has each part's own tests find them. ONLY="planning rpc": some parts.
 mutants: $(STAMP)
 	$(BIN)/python -m tests.mutants $(ONLY)
 
