@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,9 @@ def listening(server: FakeServer) -> str:
     return f"echo listening on {server.address}"
 
 
-def died(**options: object) -> str:
+def died(**options: Any) -> str:
     """Its last words."""
-    with pytest.raises(initium.ServerError) as caught, initium.local(**options):  # type: ignore[arg-type]
+    with pytest.raises(initium.ServerError) as caught, initium.local(**options):
         raise AssertionError("it started")
     return caught.value.message
 

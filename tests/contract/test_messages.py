@@ -121,6 +121,15 @@ def test_fields_of_a_newer_contract_are_refused_with_their_path(path: str) -> No
     assert [(v.field, v.message) for v in caught.value.violations] == [(path, f"field 777 of {name} is not known here")]
 
 
+@pytest.mark.parametrize(("count", "named"), [(19, 19), (21, 20), (100_000, 0)])
+def test_only_so_many_unknown_fields_are_listed(count: int, named: int) -> None:
+    """A message of nothing else must not take many times its memory."""
+    recipe = Recipe.FromString(FIELD_777 * count)
+    with pytest.raises(initium.Unsupported, match=f"the request has {4 * count} bytes of fields") as caught:
+        check_known(recipe)
+    assert len(caught.value.violations) == named
+
+
 def test_known_fields_pass_and_stay() -> None:
     recipe = with_args(a=[1, {"b": "c"}])
     before = recipe.SerializeToString(deterministic=True)

@@ -138,6 +138,12 @@ def test_a_plan_that_no_message_carries_is_too_large(pool: InlinePool) -> None:
         get(make_plans(pool, tight), recipe())
 
 
+def test_a_device_that_torch_cannot_reach_leaves_only_its_environment_out() -> None:
+    found = make_plans(InlinePool(), Settings(device="cuda:99")).capabilities(here)
+    assert "SGD" in found.optimizers
+    assert not found.torch_environment
+
+
 def test_torch_is_asked_once_what_it_can_do(plans: Plans, pool: InlinePool) -> None:
     found = plans.capabilities(here)
     assert found == plans.capabilities(here)

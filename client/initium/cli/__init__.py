@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of stdout is gone, e.g. `| head`.
         _drop_output()
         return 1
-    except OSError as error:  # stdout's: whatever else the system refuses is an InitiumError
+    except OSError as error:
         _drop_output()
-        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)
+        what = error if error.filename else f"cannot write the output: {error.strerror}"  # stdout has no name
+        print(f"error: {what}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print("stopped", file=sys.stderr)

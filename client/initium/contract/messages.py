@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from initium.contract.strict import join
+from initium.contract.strict import MAX_VIOLATIONS, join
 from initium.errors import InitiumError, Unsupported, Violation
+
+_LISTED_BYTES = 64 << 10
 
 
 def check_finite(message: Message, kind: type[InitiumError]) -> None:
@@ -25,17 +28,21 @@ def check_finite(message: Message, kind: type[InitiumError]) -> None:
 
 
 def check_known(message: Message) -> None:
-    """Errors: Unsupported, with every field in `message` that this schema does not have.
+    """Errors: Unsupported, with the first fields in `message` that this schema does not have.
 
     Dropping them in silence would change what was asked for: a selector without its newest key matches more.
     """
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()
-    if known.ByteSize() == message.ByteSize():
+    unknown = message.ByteSize() - known.ByteSize()
+    if not unknown:
         return
-    text = "the request has fields of a newer contract; leave them out, or ask a newer server"
-    raise Unsupported(text, violations=[v for path, part in walk(message) for v in _unknown(part, path)])
+    found = (violation for path, part in walk(message) for violation in _unknown(part, path))
+    # A message of nothing but such fields would take many times its memory to list.
+    named = list(islice(found, MAX_VIOLATIONS)) if unknown <= _LISTED_BYTES else []
+    text = f"the request has {unknown} bytes of fields of a newer contract; leave them out, or ask a newer server"
+    raise Unsupported(text, violations=named)
 
 
 def _unknown(message: Message, path: str) -> Iterator[Violation]:

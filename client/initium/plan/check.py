@@ -24,23 +24,20 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> None:
     if plan.plan_version != PLAN_VERSION:
         raise Unsupported(f"plan_version is {plan.plan_version}; {PLAN_VERSION} is read here")
     check_finite(plan, PlanError)
-    if not plan.files:
-        _complete(plan, limits)
+    if not plan.files:  # written by hand
+        _check_content(plan, limits)
+        write_layout(plan, {})
+        plan.plan_digest, plan.weights_key = check_digests(plan)
+        return
     plan.plan_digest, plan.weights_key = check_digests(plan)
-    if plan.generator not in GENERATORS:
-        raise invalid("generator", f"unknown generator {plan.generator!r}", PlanError)
     _check_content(plan, limits)
     _check_layout(plan)
 
 
-def _complete(plan: plan_pb2.Plan, limits: Limits) -> None:
-    """Lays out the files of a plan that was written without them."""
-    _check_content(plan, limits)
-    write_layout(plan, {})
-
-
 def _check_content(plan: plan_pb2.Plan, limits: Limits) -> None:
-    """What layout follows from, and fits into `limits`."""
+    """All that the layout follows from."""
+    if plan.generator not in GENERATORS:
+        raise invalid("generator", f"unknown generator {plan.generator!r}", PlanError)
     if plan.HasField("max_shard_bytes") and plan.max_shard_bytes < 1:
         raise invalid("max_shard_bytes", "must be 1 or more", PlanError)
     _check_tensors(plan)

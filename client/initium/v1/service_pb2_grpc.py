@@ -37,8 +37,8 @@ class InitiumServiceStub:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
-    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
     alone takes any request.
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
@@ -104,8 +104,8 @@ class InitiumServiceServicer:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
-    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
     alone takes any request.
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
@@ -208,8 +208,8 @@ class InitiumService:
     LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the path of
-    the message and the field's number): dropping a selector's newest key in silence would widen its rule. GetCapabilities
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
     alone takes any request.
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
