@@ -35,7 +35,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-DOMAIN = "initium"
+DOMAIN = "initium-project.github.io"
 """Domain of every `google.rpc.ErrorInfo` of the service."""
 
 
@@ -75,6 +75,11 @@ class InitiumError(Exception):
 
     def __str__(self) -> str:
         return "\n  ".join(filter(None, [self.message, *map(str, self.violations)]))
+
+    def under(self, path: str) -> InitiumError:
+        """The same error with the fields at fault below `path`, that of the part of a request which holds them."""
+        found = [Violation(".".join(filter(None, (path, each.field))), each.message) for each in self.violations]
+        return type(self)(self.message, self.reason, found, self.metadata)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.message, self.reason, self.violations, self.metadata)
@@ -124,6 +129,17 @@ class LimitExceeded(InitiumError):
     """Beyond a limit of the server; not worth a retry there."""
 
     default_reason = "TOO_LARGE"
+
+    @classmethod
+    def of(cls, what: str, limit: str, most: int, remedy: str, field: str = "") -> LimitExceeded:
+        """The error of `what`, which is beyond the field `limit` of the contract's Limits, whose value is `most`.
+
+        `remedy` says what to do. `field`: the path of what is too large, if it has one.
+        """
+        text = f"{what}; the limit is {most:,}; {remedy}"
+        metadata = {"limit": limit, "max": str(most), "remedy": remedy}
+        found = [Violation(field, text)] if field else []
+        return cls("" if found else text, violations=found, metadata=metadata)
 
 
 class PreconditionError(InitiumError):
@@ -192,6 +208,8 @@ REASONS: Mapping[str, tuple[str, type[InitiumError]]] = {
     "INVALID_REQUEST": ("INVALID_ARGUMENT", RequestError),
     "MALFORMED_MESSAGE": ("INVALID_ARGUMENT", RequestError),
     "PLAN_DIGEST_MISMATCH": ("INVALID_ARGUMENT", PlanError),
+    "UNAUTHENTICATED": ("UNAUTHENTICATED", AccessDenied),
+    "PERMISSION_DENIED": ("PERMISSION_DENIED", AccessDenied),
     "PLAN_NOT_FOUND": ("NOT_FOUND", PlanNotFound),
     "FILE_NOT_FOUND": ("NOT_FOUND", FileNotFound),
     "OUT_OF_RANGE": ("OUT_OF_RANGE", OutOfRange),

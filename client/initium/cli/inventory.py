@@ -48,4 +48,5 @@ def _row(tensor: InventoryTensor) -> tuple[str, ...]:
     block = str(tensor.block) if tensor.HasField("block") else ""
     owner = tensor.classes[0] if tensor.classes else ""
     roles = ",".join(tensor.roles)
-    return names, words.shape(tensor.shape), tensor.dtype, tensor.kind, owner, tensor.module_path, roles, block, default
+    kind = words.kind(tensor.kind)
+    return names, words.shape(tensor.shape), tensor.dtype, kind, owner, tensor.module_path, roles, block, default

@@ -10,7 +10,7 @@ from initium.cli import common, words
 from initium.cli.table import table
 from initium.contract.canonical import canonical_json, to_json
 from initium.contract.plans import sealed, total_bytes, total_elements, write_plan
-from initium.v1.plan_pb2 import Group, Plan, PlannedTensor
+from initium.v1.plan_pb2 import TENSOR_KIND_BUFFER, Group, Plan, PlannedTensor
 
 _EXAMPLES = """\
   initium plan resnet50.yaml
@@ -59,13 +59,14 @@ def _row(plan: Plan, tensor: PlannedTensor) -> tuple[str, ...]:
 
 
 def _rule(tensor: PlannedTensor) -> str:
-    return f"{tensor.rule}: {tensor.initializer}" if tensor.initializer else tensor.rule
+    rule = " ".join(filter(None, (tensor.rule, tensor.rule_name))) or "library default"
+    return f"{rule}: {tensor.initializer}" if tensor.initializer else rule
 
 
 def _group(plan: Plan, tensor: PlannedTensor) -> str:
     if tensor.HasField("group"):
         return f"{tensor.group} {plan.groups.groups[tensor.group].name}"
-    return "frozen" if tensor.kind == "parameter" and not tensor.trainable else ""
+    return "frozen" if tensor.kind != TENSOR_KIND_BUFFER and not tensor.trainable else ""
 
 
 def _totals(plan: Plan) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from initium.v1.plan_pb2 import Fill, Part
+from initium.v1.plan_pb2 import Fill, Part, TensorKind
 
 _FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-][0-9]{1,4}")
 """As canonical plans spell floats."""
@@ -55,3 +55,8 @@ def _single(value: Any) -> str:
 def options(message: Any) -> str:
     """The options of a group, e.g. `lr=0.1 weight_decay=0`."""
     return " ".join(f"{key}={json.dumps(value)}" for key, value in sorted(json_format.MessageToDict(message).items()))
+
+
+def kind(number: TensorKind) -> str:
+    """What a tensor is: `parameter` or `buffer`."""
+    return TensorKind.Name(number).removeprefix("TENSOR_KIND_").lower()

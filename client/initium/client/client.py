@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from initium.client import stream
+from initium.client import naming, stream
 from initium.client.generation import Progress, generate
 from initium.client.retry import OnRetry
 from initium.contract.leaves import Leaf
@@ -19,10 +19,11 @@ from initium.v1.service_pb2 import (
     GetCapabilitiesRequest,
     GetCapabilitiesResponse,
     InventoryTensor,
+    ListModelsRequest,
+    ListModelsResponse,
+    ListTensorsRequest,
+    ListTensorsResponse,
     PlanSource,
-    ResolveRequest,
-    ResolveResponse,
-    ResolveView,
 )
 
 if TYPE_CHECKING:
@@ -94,16 +95,35 @@ class Client:
         """
         loaded = load(source, seed=seed)
         wrapped = PlanSource(plan=loaded) if isinstance(loaded, Plan) else PlanSource(recipe=loaded)
-        return self._rpc.unary("Resolve", ResolveRequest(source=wrapped), ResolveResponse()).plan
+        return naming.resolve(self._rpc, wrapped)
 
     def inventory(self, recipe: RecipeLike) -> list[InventoryTensor]:
         """The tensors of a recipe's architecture before any rule: what one needs to write rules. It needs no seed.
 
         Errors: as `resolve`.
         """
-        source = PlanSource(recipe=load_recipe(recipe, require_seed=False))
-        request = ResolveRequest(source=source, view=ResolveView.RESOLVE_VIEW_INVENTORY)
-        return list(self._rpc.unary("Resolve", request, ResolveResponse()).inventory)
+        request = ListTensorsRequest(recipe=load_recipe(recipe, require_seed=False))
+        tensors: list[InventoryTensor] = []
+        while True:
+            page = self._rpc.unary("ListTensors", request, ListTensorsResponse())
+            tensors += page.tensors
+            if not page.next_page_token:
+                return tensors
+            request.page_token = page.next_page_token
+
+    def models(self, source: str, contains: str = "") -> list[str]:
+        """The names that a model library has, e.g. of `timm`; only those that contain a text.
+
+        Errors: PreconditionError where the server lacks the library; RequestError; Unavailable.
+        """
+        request = ListModelsRequest(source=source, contains=contains)
+        names: list[str] = []
+        while True:
+            page = self._rpc.unary("ListModels", request, ListModelsResponse())
+            names += page.names
+            if not page.next_page_token:
+                return names
+            request.page_token = page.next_page_token
 
     def generate(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from initium.contract.plans import total_bytes
 from initium.disk.manifest import MANIFEST_VERSION, Manifest
 from initium.disk.partial import PartialDirectory
 from initium.disk.writer import Writer
-from initium.errors import IntegrityError
+from initium.errors import IntegrityError, ServerError
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Plan
 
@@ -64,12 +64,14 @@ def _digests(target: PartialDirectory) -> list[manifest_pb2.FileDigest]:
 
 
 def _check_trailer(files: list[manifest_pb2.FileDigest], stream: LeafStream) -> None:
-    own = {file.name: file.digest for file in files}
     for stated in stream.trailer.files:
-        if own.get(stated.name) != stated.digest:
+        if stated.file >= len(files):
+            raise ServerError(f"the trailer names file {stated.file}; the plan has {len(files)}")
+        own = files[stated.file]
+        if own.digest != stated.digest.hex():
             raise IntegrityError(
-                f"{stated.name}: the leaves that arrived give digest {own.get(stated.name)}, "
-                f"the server states {stated.digest}; remove the directory and start again"
+                f"{own.name}: the leaves that arrived give digest {own.digest}, "
+                f"the server states {stated.digest.hex()}; remove the directory and start again"
             )
 
 
@@ -82,4 +84,12 @@ def _manifest(plan: Plan, files: list[manifest_pb2.FileDigest], stream: LeafStre
         leaf_bytes=LEAF,
         digest_function=DIGEST_FUNCTION,
     )
-    return Manifest(proto, {tensor.name: tensor.digest for tensor in stream.trailer.tensors})
+    return Manifest(proto, dict(_tensor_digests(stream)))
+
+
+def _tensor_digests(stream: LeafStream) -> Iterator[tuple[str, str]]:
+    tensors = stream.plan.tensors
+    for stated in stream.trailer.tensors:
+        if stated.tensor >= len(tensors):
+            raise ServerError(f"the trailer names tensor {stated.tensor}; the plan has {len(tensors)}")
+        yield tensors[stated.tensor].name, stated.digest.hex()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import grpc
@@ -23,6 +23,7 @@ MIN_STALL = 10.0
 """Seconds that a running stream may be silent even for a client without patience."""
 
 _M = TypeVar("_M", bound=Message)
+_T = TypeVar("_T")
 
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -88,25 +89,41 @@ class Rpc:
 
     def unary(self, method: str, request: Message, response: _M) -> _M:
         """One answer, tried again while servers are unavailable. Errors: InitiumError."""
+        call = self._channel.unary_unary(SERVICE + method)
+        return self.retried(lambda: self._answer(lambda: call(serialize(request), timeout=self.timeout), response))
+
+    def upload(self, method: str, requests: Callable[[], Iterable[Message]], response: _M) -> _M:
+        """One answer to a stream of requests, which is made anew for each try. Errors: InitiumError."""
+        call = self._channel.stream_unary(SERVICE + method)
+        return self.retried(
+            lambda: self._answer(lambda: call(map(serialize, requests()), timeout=self.timeout), response)
+        )
+
+    def retried(self, once: Callable[[], _T]) -> _T:
+        """The result of `once`, tried again while servers are unavailable. Errors: InitiumError."""
         patience = self.patience()
         while True:
             try:
-                return self._once(method, request, response)
+                return once()
             except Unavailable as error:
                 patience.failed(error)
 
-    def _once(self, method: str, request: Message, response: _M) -> _M:
+    def _answer(self, call: Callable[[], bytes], response: _M) -> _M:
         self._check_open()
-        call = self._channel.unary_unary(SERVICE + method)
         try:
-            response.ParseFromString(call(serialize(request), timeout=self.timeout))
+            answer = call()
         except grpc.RpcError as error:
             raise self._mapped(error) from None
-        except DecodeError:
-            raise ServerError(
-                f"{self.address} answers {method} with something else; is it an Initium server?"
-            ) from None
         self._answered = True
+        return self.parsed(answer, response)
+
+    def parsed(self, data: bytes, response: _M) -> _M:
+        """`response` with what `data` holds. Errors: ServerError if it is no such message."""
+        try:
+            response.ParseFromString(data)
+        except DecodeError:
+            kind = response.DESCRIPTOR.name
+            raise ServerError(f"{self.address} sends something else than a {kind}; is it an Initium server?") from None
         return response
 
     def stream(self, method: str, request: Message) -> Iterator[bytes]:
@@ -154,7 +171,8 @@ def serialize(request: Message) -> bytes:
     except (EncodeError, ValueError) as error:
         raise RequestError(f"the request cannot be written: {error}") from None
     if len(data) > MESSAGE_BYTES:
-        raise LimitExceeded(f"the request has {len(data)} bytes, the limit is {MESSAGE_BYTES}", "TOO_LARGE")
+        what, remedy = f"the request has {len(data):,} bytes", "make the recipe shorter, e.g. with blocks and patterns"
+        raise LimitExceeded.of(what, "message_bytes", MESSAGE_BYTES, remedy)
     return data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ BY_STATUS: Mapping[grpc.StatusCode, type[InitiumError]] = {
     grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
 }
 """gRPC status to exception, for errors without a known reason (transport, proxies, newer servers)."""
+
+# Paths are relative to the request; callers gave a recipe or a plan.
+_ROOT = re.compile(r"^(source\.)?(recipe|recipe_text|plan)(\.|$)")
 
 # What gRPC reports, without a reason of ours, when a connection breaks under a running stream.
 _BROKEN_CONNECTION = ("RST_STREAM", "GOAWAY", "Stream removed", "Connection reset", "Socket closed", "Broken pipe")
@@ -103,7 +107,7 @@ def _violations(details: Iterable[Any]) -> tuple[Violation, ...]:
     request = _detail(details, error_details_pb2.BadRequest)
     if request is None:
         return ()
-    return tuple(Violation(item.field, item.description) for item in request.field_violations)
+    return tuple(Violation(_ROOT.sub("", item.field), item.description) for item in request.field_violations)
 
 
 def _retry_after(details: Iterable[Any]) -> float:

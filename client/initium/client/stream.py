@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from initium.client.framing import parse_generate, parse_read
+from initium.client.naming import Name
 from initium.client.retry import Patience
 from initium.contract.generators import TORCH
 from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Leaf, Place, leaf_digest
@@ -21,7 +22,6 @@ from initium.v1.service_pb2 import (
     GenerateRequest,
     GenerateResponse,
     GenerateTrailer,
-    PlanSource,
     Position,
     ReadRequest,
 )
@@ -50,7 +50,7 @@ class LeafStream:
         self._tensor_digests = tensor_digests
         self._sizes = [file.size for file in plan.files]
         self._next = self._normal(start)
-        self._send_plan = False
+        self._name = Name(rpc, plan)
         self._restarts = 0
 
     def __iter__(self) -> Iterator[Leaf]:
@@ -59,13 +59,10 @@ class LeafStream:
             try:
                 yield from self._attempt(patience)
                 return
-            except PlanNotFound:
-                if self._send_plan:
-                    raise
-                self._send_plan = True
+            except PlanNotFound as error:
+                self._name.missed(error)
             except Unavailable as error:
-                # Another replica may not know the plan; asking by digest again costs one round trip.
-                self._send_plan = False
+                self._name.again()
                 self._count_restart(error)
                 patience.failed(error)
 
@@ -113,7 +110,7 @@ class LeafStream:
         raise Unavailable(f"the stream of {self._rpc.address} ended without its trailer")
 
     def _request(self, start: Place) -> GenerateRequest:
-        request = GenerateRequest(source=self._source(), tensor_digests=self._tensor_digests, without_plan=True)
+        request = GenerateRequest(source=self._name.source(), tensor_digests=self._tensor_digests, without_plan=True)
         if start != (0, 0):
             request.start.CopyFrom(self._position(start))
         return request
@@ -122,9 +119,6 @@ class LeafStream:
         if place[0] == len(self._sizes):  # the end is written as the end of the last file
             return Position(file=len(self._sizes) - 1, offset=self._sizes[-1])
         return Position(file=place[0], offset=place[1])
-
-    def _source(self) -> PlanSource:
-        return PlanSource(plan=self.plan) if self._send_plan else PlanSource(plan_digest=self.plan.plan_digest)
 
     def _header(self, message: bytes | None) -> None:
         if message is None:
@@ -135,8 +129,8 @@ class LeafStream:
         self._check_header(response.header)
 
     def _check_header(self, header: GenerateHeader) -> None:
-        if header.plan_digest != self.plan.plan_digest:
-            raise ServerError(f"asked for the plan {self.plan.plan_digest}, the server streams {header.plan_digest}")
+        if (digest := header.plan_digest.hex()) != self.plan.plan_digest:
+            raise ServerError(f"asked for the plan {self.plan.plan_digest}, the server streams {digest}")
         if (header.leaf_bytes, header.digest_function) != (LEAF, DIGEST_FUNCTION):
             text = f"leaves of {header.leaf_bytes} bytes, hashed with {header.digest_function!r}"
             raise Unsupported(f"{self._rpc.address} sends {text}; this client reads {LEAF} and {DIGEST_FUNCTION}")
@@ -145,10 +139,11 @@ class LeafStream:
     def _advance(self, leaf: Leaf, expected: Place) -> Place:
         """The place after `leaf`, which must be a whole leaf at `expected`."""
         if (leaf.file, leaf.offset) != expected:
-            raise ServerError(f"expected a leaf at {self._name(expected)}, got {self._name((leaf.file, leaf.offset))}")
+            got = self._where((leaf.file, leaf.offset))
+            raise ServerError(f"expected a leaf at {self._where(expected)}, got {got}")
         size = min(LEAF, self._sizes[leaf.file] - leaf.offset)
         if len(leaf.data) != size:
-            raise ServerError(f"{self._name(expected)}: expected a leaf of {size} bytes, got {len(leaf.data)}")
+            raise ServerError(f"{self._where(expected)}: expected a leaf of {size} bytes, got {len(leaf.data)}")
         return self._normal((leaf.file, leaf.offset + size))
 
     def _normal(self, place: Place) -> Place:
@@ -162,10 +157,10 @@ class LeafStream:
         if response.WhichOneof("message") != "trailer":
             raise ServerError(f"{self._rpc.address} sent something else than chunks and a trailer")
         if expected != (len(self._sizes), 0):
-            raise ServerError(f"the trailer came before the leaf at {self._name(expected)}")
+            raise ServerError(f"the trailer came before the leaf at {self._where(expected)}")
         self.trailer = response.trailer
 
-    def _name(self, place: Place) -> str:
+    def _where(self, place: Place) -> str:
         file, offset = place
         name = self.plan.files[file].name if file < len(self._sizes) else f"file {file} (there are {len(self._sizes)})"
         return f"{name} byte {offset}"
@@ -177,8 +172,8 @@ def read_pieces(rpc: Rpc, plan: Plan | str, file: str, offset: int, length: int 
     A plan is named by its digest first and sent if the server does not know it; a digest alone cannot be.
     Errors: InitiumError; IntegrityError if a piece does not have its digest.
     """
-    digest = plan if isinstance(plan, str) else plan.plan_digest
-    request = ReadRequest(source=PlanSource(plan_digest=digest), file=file, offset=offset, length=length)
+    name = Name(rpc, plan)
+    request = ReadRequest(source=name.source(), file=file, offset=offset, length=length)
     patience = rpc.patience()
     while True:
         try:
@@ -186,10 +181,9 @@ def read_pieces(rpc: Rpc, plan: Plan | str, file: str, offset: int, length: int 
                 yield piece
                 patience.progress()
             return
-        except PlanNotFound:
-            if isinstance(plan, str) or request.source.HasField("plan"):
-                raise
-            request.source.plan.CopyFrom(plan)
+        except PlanNotFound as error:
+            name.missed(error)
+            request.source.CopyFrom(name.source())
         except Unavailable as error:
             patience.failed(error)
 

@@ -16,11 +16,14 @@ from initium.errors import InitiumError, Unsupported, Violation
 _LISTED_BYTES = 64 << 10
 
 
-def check_finite(message: Message, kind: type[InitiumError]) -> None:
-    """Errors: one of this kind that names every Struct or ListValue number in `message` that is not finite."""
+def check_finite(message: Message, kind: type[InitiumError], path: str = "") -> None:
+    """Errors: one of this kind that names every Struct or ListValue number in `message` that is not finite.
+
+    `path`: where the message stands.
+    """
     found = [
         Violation(path, "not a finite number")
-        for path, part in walk(message)
+        for path, part in walk(message, path)
         if isinstance(part, Value) and part.HasField("number_value") and not math.isfinite(part.number_value)
     ]
     if found:

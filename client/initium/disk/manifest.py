@@ -11,13 +11,13 @@ from typing import Any, Protocol
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from initium.contract.canonical import to_json
+from initium.contract.canonical import canonical_manifest
 from initium.contract.leaves import DIGEST_FUNCTION, LEAF
 from initium.contract.plans import MANIFEST, check_digests, check_files
 from initium.errors import ManifestError, PlanError, Violation
 from initium.files import replace_file
 from initium.v1 import manifest_pb2
-from initium.v1.plan_pb2 import Plan, PlannedTensor
+from initium.v1.plan_pb2 import TENSOR_KIND_BUFFER, Plan, PlannedTensor
 
 MANIFEST_VERSION = 1
 """Newest manifest_version that this client reads."""
@@ -64,7 +64,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The content of `manifest.json`: the same bytes for the same manifest."""
-        return json.dumps(to_json(self.proto), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        return canonical_manifest(self.proto)
 
     def __repr__(self) -> str:
         """A line, as notebooks show what a cell returns; `proto` has everything."""
@@ -85,7 +85,7 @@ class Manifest:
     @property
     def frozen(self) -> list[str]:
         """Names of the parameters that must not be trained."""
-        return [tensor.name for tensor in self.plan.tensors if tensor.kind == "parameter" and not tensor.trainable]
+        return [t.name for t in self.plan.tensors if t.kind != TENSOR_KIND_BUFFER and not t.trainable]
 
     def param_groups(self, named_parameters: Iterable[tuple[str, Parameter]]) -> list[dict[str, Any]]:
         """The list that a torch.optim class takes, from `model.named_parameters()`.
@@ -167,7 +167,7 @@ class _Match:
     def __init__(self, plan: Plan, named_parameters: Iterable[tuple[str, Parameter]]) -> None:
         self.parameters: dict[str, tuple[str, Parameter]] = {}
         self._violations: list[Violation] = []
-        self._wanted = {tensor.name: tensor for tensor in plan.tensors if tensor.kind != "buffer"}
+        self._wanted = {tensor.name: tensor for tensor in plan.tensors if tensor.kind != TENSOR_KIND_BUFFER}
         self._names = dict(_all_names(self._wanted.values()))
         for name, parameter in _pairs(named_parameters):
             self._add(name, parameter)

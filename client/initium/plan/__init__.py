@@ -41,5 +41,5 @@ def open_plan(plan: Plan, *, device: str = "cpu", threads: int = 1) -> VirtualCh
         raise ServerMissing(str(error)) from None
     own = Plan()
     own.CopyFrom(plan)
-    check_plan(own, Limits())
-    return VirtualCheckpoint(own, Engine(backend, threads=threads))
+    layout = check_plan(own, Limits())
+    return VirtualCheckpoint(own, Engine(backend, threads=threads), layout)

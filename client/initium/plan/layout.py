@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from initium.v1 import plan_pb2
 from initium_law.dtypes import ITEM_SIZE
@@ -22,23 +23,24 @@ RESERVED_NAMES = ("", "__metadata__")
 """Tensor names that a safetensors header cannot hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """What layout needs to know of a tensor. `ordinal`: its place in the model's own order."""
+class TensorSpec(NamedTuple):
+    """What layout needs to know of a tensor."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     ordinal: int
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return math.prod(self.shape) * ITEM_SIZE[self.dtype]
+    """Its place in the model's own order."""
+    size: int
+    """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+def spec_of(name: str, shape: tuple[int, ...], dtype: str, ordinal: int) -> TensorSpec:
+    """The spec of a tensor of one of the dtypes of ITEM_SIZE."""
+    return TensorSpec(name, shape, dtype, ordinal, math.prod(shape) * ITEM_SIZE[dtype])
+
+
+class Placed(NamedTuple):
     """A tensor and its first byte in its file."""
 
     spec: TensorSpec
@@ -56,7 +58,8 @@ class WeightFile:
     @property
     def size(self) -> int:
         """Bytes, header included."""
-        return len(self.header) + sum(placed.spec.size for placed in self.tensors)
+        last = self.tensors[-1] if self.tensors else None
+        return last.offset + last.spec.size if last else len(self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,22 @@ class SmallFile:
     def size(self) -> int:
         return len(self.content)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return len(self.content)
+
 
 def file_key(spec: TensorSpec) -> tuple[int, bytes]:
     """Sort key of safetensors' file order."""
     return _FILE_ORDER[spec.dtype], spec.name.encode()
 
 
-def lay_out(specs: Sequence[TensorSpec], max_shard_bytes: int | None) -> list[WeightFile | SmallFile]:
+Layout = Sequence[WeightFile | SmallFile]
+"""The files that follow from a plan's tensors, in streaming order."""
+
+
+def lay_out(specs: Sequence[TensorSpec], max_shard_bytes: int | None) -> Layout:
     """The weight files, and the index if there is more than one."""
     shards = _shards(specs, max_shard_bytes)
     names = _names(len(shards))
@@ -146,24 +158,37 @@ def _index(shards: Iterable[tuple[str, list[TensorSpec]]]) -> bytes:
     return (json.dumps(index, indent=2, sort_keys=True) + "\n").encode()
 
 
-def specs_of(plan: plan_pb2.Plan) -> list[TensorSpec]:
-    """The plan's tensors as layout sees them, in the plan's order."""
-    return [TensorSpec(t.name, tuple(t.shape), t.dtype, t.ordinal) for t in plan.tensors]
+def limit_of(plan: plan_pb2.Plan) -> int | None:
+    """The plan's largest file in bytes of tensor data, if it has a limit."""
+    return plan.max_shard_bytes if plan.HasField("max_shard_bytes") else None
 
 
-def layout_of(plan: plan_pb2.Plan) -> list[WeightFile | SmallFile]:
+def layout_of(plan: plan_pb2.Plan) -> Layout:
     """Weight files and index as they follow from the plan's tensors."""
-    return lay_out(specs_of(plan), plan.max_shard_bytes if plan.HasField("max_shard_bytes") else None)
+    return lay_out([spec_of(t.name, tuple(t.shape), t.dtype, t.ordinal) for t in plan.tensors], limit_of(plan))
 
 
-def write_layout(plan: plan_pb2.Plan, small: Mapping[str, bytes]) -> None:
+def write_layout(plan: plan_pb2.Plan, layout: Layout, small: Mapping[str, bytes]) -> None:
     """Fills in files and the place of every tensor, replacing what stands there."""
     del plan.files[:]
-    by_name = {tensor.name: tensor for tensor in plan.tensors}
-    for i, file in enumerate(layout_of(plan)):
-        plan.files.add(name=file.name, size=file.size)
-        for placed in file.tensors if isinstance(file, WeightFile) else ():
-            tensor = by_name[placed.spec.name]
-            tensor.file, tensor.offset, tensor.size = i, placed.offset, placed.spec.size
+    plan.files.extend(planned_files(layout, small))
+    places = places_of(layout)
+    for tensor in plan.tensors:
+        tensor.file, tensor.offset, tensor.size = places[tensor.name]
+
+
+def planned_files(layout: Layout, small: Mapping[str, bytes]) -> Iterator[plan_pb2.PlannedFile]:
+    """The files of a plan: as laid out, then the small ones by name."""
+    for file in layout:
+        yield plan_pb2.PlannedFile(name=file.name, size=file.size)
     for name, content in sorted(small.items()):
-        plan.files.add(name=name, size=len(content), content=content)
+        yield plan_pb2.PlannedFile(name=name, size=len(content), content=content)
+
+
+def places_of(layout: Layout) -> dict[str, tuple[int, int, int]]:
+    """Index of its file, first byte in it, and size of every tensor, by name."""
+    return {
+        placed.spec.name: (i, placed.offset, placed.spec.size)
+        for i, file in enumerate(layout)
+        for placed in (file.tensors if isinstance(file, WeightFile) else ())
+    }

@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from initium.errors import LimitExceeded, invalid
+from initium.errors import LimitExceeded
 
 MESSAGE_BYTES = 64 << 20
 """Bytes of one message, both ways."""
 
+PLAN_BYTES = 256 << 20
+"""Bytes of a plan, which travels in pieces where it fits into no message."""
+
 LITERAL_BYTES = 48 << 20
-"""Bytes of all literals of a plan, which must fit into a message with the rest of it."""
+"""Bytes of all literals of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Limits:
     """Bounds of one request. Exceeding one is TOO_LARGE."""
 
     message_bytes: int = MESSAGE_BYTES
+    plan_bytes: int = PLAN_BYTES
     elements: int = 1 << 44
     tensors: int = 1_000_000
     literal_bytes: int = LITERAL_BYTES
@@ -35,9 +39,10 @@ def check_size(field: str, shapes: Iterable[tuple[str, Sequence[int]]], literal_
         largest = max(largest, (name, elements), key=lambda item: item[1])
     alone = f" ({largest[0]} alone has {largest[1]:,})"
     for number, limit, what in (
-        (total, limits.elements, f"elements{alone}"),
-        (count, limits.tensors, "tensors"),
-        (literal_bytes, limits.literal_bytes, "bytes of literal values"),
+        (total, "elements", f"elements{alone}"),
+        (count, "tensors", "tensors"),
+        (literal_bytes, "literal_bytes", "bytes of literal values"),
     ):
-        if number > limit:
-            raise invalid(field, f"the checkpoint has {number:,} {what}; the limit is {limit:,}", LimitExceeded)
+        if number > (most := getattr(limits, limit)):
+            remedy = "make the model smaller, or ask a server with a larger limit"
+            raise LimitExceeded.of(f"the checkpoint has {number:,} {what}", limit, most, remedy, field)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from initium.v1 import plan_pb2 as initium_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19initium/v1/manifest.proto\x12\ninitium.v1\x1a\x15initium/v1/plan.proto\"\xb0\x01\n\x08Manifest\x12\x18\n\x10manifest_version\x18\x01 \x01(\r\x12\x1e\n\x04plan\x18\x02 \x01(\x0b\x32\x10.initium.v1.Plan\x12%\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x16.initium.v1.FileDigest\x12\x16\n\x0eserver_version\x18\x04 \x01(\t\x12\x12\n\nleaf_bytes\x18\x05 \x01(\r\x12\x17\n\x0f\x64igest_function\x18\x06 \x01(\t\"8\n\nFileDigest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\",\n\x0cTensorDigest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19initium/v1/manifest.proto\x12\ninitium.v1\x1a\x15initium/v1/plan.proto\"\xb0\x01\n\x08Manifest\x12\x18\n\x10manifest_version\x18\x01 \x01(\r\x12\x1e\n\x04plan\x18\x02 \x01(\x0b\x32\x10.initium.v1.Plan\x12%\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x16.initium.v1.FileDigest\x12\x16\n\x0eserver_version\x18\x04 \x01(\t\x12\x12\n\nleaf_bytes\x18\x05 \x01(\r\x12\x17\n\x0f\x64igest_function\x18\x06 \x01(\t\"8\n\nFileDigest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,4 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MANIFEST']._serialized_end=241
   _globals['_FILEDIGEST']._serialized_start=243
   _globals['_FILEDIGEST']._serialized_end=299
-  _globals['_TENSORDIGEST']._serialized_start=301
-  _globals['_TENSORDIGEST']._serialized_end=345
 # @@protoc_insertion_point(module_scope)

@@ -32,11 +32,3 @@ class FileDigest(_message.Message):
     size: int
     digest: str
     def __init__(self, name: _Optional[str] = ..., size: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
-
-class TensorDigest(_message.Message):
-    __slots__ = ("name", "digest")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DIGEST_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    digest: str
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...

@@ -1,12 +1,22 @@
 from google.protobuf import struct_pb2 as _struct_pb2
 from initium.v1 import recipe_pb2 as _recipe_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class TensorKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TENSOR_KIND_UNSPECIFIED: _ClassVar[TensorKind]
+    TENSOR_KIND_PARAMETER: _ClassVar[TensorKind]
+    TENSOR_KIND_BUFFER: _ClassVar[TensorKind]
+TENSOR_KIND_UNSPECIFIED: TensorKind
+TENSOR_KIND_PARAMETER: TensorKind
+TENSOR_KIND_BUFFER: TensorKind
 
 class Plan(_message.Message):
     __slots__ = ("plan_version", "generator", "seed", "tensors", "max_shard_bytes", "files", "literals", "groups", "versions", "recipe", "environment", "plan_digest", "weights_key")
@@ -60,7 +70,7 @@ class Plan(_message.Message):
     def __init__(self, plan_version: _Optional[int] = ..., generator: _Optional[str] = ..., seed: _Optional[int] = ..., tensors: _Optional[_Iterable[_Union[PlannedTensor, _Mapping]]] = ..., max_shard_bytes: _Optional[int] = ..., files: _Optional[_Iterable[_Union[PlannedFile, _Mapping]]] = ..., literals: _Optional[_Mapping[str, bytes]] = ..., groups: _Optional[_Union[PlannedGroups, _Mapping]] = ..., versions: _Optional[_Mapping[str, str]] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., plan_digest: _Optional[str] = ..., weights_key: _Optional[str] = ...) -> None: ...
 
 class PlannedTensor(_message.Message):
-    __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size", "ordinal")
+    __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size", "ordinal", "rule_name")
     class ResolvedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +94,7 @@ class PlannedTensor(_message.Message):
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    RULE_NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     dtype: str
@@ -92,7 +103,7 @@ class PlannedTensor(_message.Message):
     rule: str
     initializer: str
     resolved: _containers.ScalarMap[str, str]
-    kind: str
+    kind: TensorKind
     trainable: bool
     group: int
     module_class: str
@@ -100,7 +111,8 @@ class PlannedTensor(_message.Message):
     offset: int
     size: int
     ordinal: int
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ...) -> None: ...
+    rule_name: str
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[_Union[TensorKind, str]] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ..., rule_name: _Optional[str] = ...) -> None: ...
 
 class Fill(_message.Message):
     __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of")

@@ -1,8 +1,6 @@
-from initium.v1 import manifest_pb2 as _manifest_pb2
 from initium.v1 import plan_pb2 as _plan_pb2
 from initium.v1 import recipe_pb2 as _recipe_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -10,44 +8,113 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class ResolveView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    RESOLVE_VIEW_UNSPECIFIED: _ClassVar[ResolveView]
-    RESOLVE_VIEW_PLAN: _ClassVar[ResolveView]
-    RESOLVE_VIEW_INVENTORY: _ClassVar[ResolveView]
-RESOLVE_VIEW_UNSPECIFIED: ResolveView
-RESOLVE_VIEW_PLAN: ResolveView
-RESOLVE_VIEW_INVENTORY: ResolveView
-
 class PlanSource(_message.Message):
-    __slots__ = ("recipe", "plan", "plan_digest", "recipe_text")
+    __slots__ = ("recipe", "plan", "plan_digest", "recipe_text", "weights_key")
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_KEY_FIELD_NUMBER: _ClassVar[int]
     recipe: _recipe_pb2.Recipe
     plan: _plan_pb2.Plan
-    plan_digest: str
+    plan_digest: bytes
     recipe_text: bytes
-    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., plan_digest: _Optional[str] = ..., recipe_text: _Optional[bytes] = ...) -> None: ...
+    weights_key: bytes
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., plan_digest: _Optional[bytes] = ..., recipe_text: _Optional[bytes] = ..., weights_key: _Optional[bytes] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
-    __slots__ = ("source", "view")
+    __slots__ = ("source",)
     SOURCE_FIELD_NUMBER: _ClassVar[int]
-    VIEW_FIELD_NUMBER: _ClassVar[int]
     source: PlanSource
-    view: ResolveView
-    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., view: _Optional[_Union[ResolveView, str]] = ...) -> None: ...
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ...) -> None: ...
 
 class ResolveResponse(_message.Message):
-    __slots__ = ("plan", "total_bytes", "inventory")
+    __slots__ = ("plan", "total_bytes")
     PLAN_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
-    INVENTORY_FIELD_NUMBER: _ClassVar[int]
     plan: _plan_pb2.Plan
     total_bytes: int
-    inventory: _containers.RepeatedCompositeFieldContainer[InventoryTensor]
-    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., inventory: _Optional[_Iterable[_Union[InventoryTensor, _Mapping]]] = ...) -> None: ...
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
+class DownloadPlanRequest(_message.Message):
+    __slots__ = ("source",)
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    source: PlanSource
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ...) -> None: ...
+
+class DownloadPlanResponse(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: PlanPiece
+    def __init__(self, piece: _Optional[_Union[PlanPiece, _Mapping]] = ...) -> None: ...
+
+class UploadPlanRequest(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: PlanPiece
+    def __init__(self, piece: _Optional[_Union[PlanPiece, _Mapping]] = ...) -> None: ...
+
+class UploadPlanResponse(_message.Message):
+    __slots__ = ("plan_digest", "weights_key", "total_bytes")
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_KEY_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    plan_digest: bytes
+    weights_key: bytes
+    total_bytes: int
+    def __init__(self, plan_digest: _Optional[bytes] = ..., weights_key: _Optional[bytes] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
+class PlanPiece(_message.Message):
+    __slots__ = ("size", "offset", "data")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    offset: int
+    data: bytes
+    def __init__(self, size: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ListTensorsRequest(_message.Message):
+    __slots__ = ("recipe", "recipe_text", "page_size", "page_token")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    recipe: _recipe_pb2.Recipe
+    recipe_text: bytes
+    page_size: int
+    page_token: str
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_text: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListTensorsResponse(_message.Message):
+    __slots__ = ("tensors", "next_page_token")
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tensors: _containers.RepeatedCompositeFieldContainer[InventoryTensor]
+    next_page_token: str
+    def __init__(self, tensors: _Optional[_Iterable[_Union[InventoryTensor, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ("source", "contains", "page_size", "page_token")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    contains: str
+    page_size: int
+    page_token: str
+    def __init__(self, source: _Optional[str] = ..., contains: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("names", "next_page_token", "model_types")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TYPES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    next_page_token: str
+    model_types: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., next_page_token: _Optional[str] = ..., model_types: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InventoryTensor(_message.Message):
     __slots__ = ("name", "shape", "dtype", "kind", "module_path", "classes", "class_path", "aliases", "roles", "block", "default_fill", "default_error")
@@ -66,7 +133,7 @@ class InventoryTensor(_message.Message):
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     dtype: str
-    kind: str
+    kind: _plan_pb2.TensorKind
     module_path: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     class_path: str
@@ -75,7 +142,7 @@ class InventoryTensor(_message.Message):
     block: int
     default_fill: _plan_pb2.Fill
     default_error: str
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[str] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_plan_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[_Union[_plan_pb2.TensorKind, str]] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_plan_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
     __slots__ = ("source", "start", "tensor_digests", "without_plan")
@@ -118,10 +185,10 @@ class GenerateHeader(_message.Message):
     plan: _plan_pb2.Plan
     total_bytes: int
     server_version: str
-    plan_digest: str
+    plan_digest: bytes
     leaf_bytes: int
     digest_function: str
-    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., server_version: _Optional[str] = ..., plan_digest: _Optional[str] = ..., leaf_bytes: _Optional[int] = ..., digest_function: _Optional[str] = ...) -> None: ...
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., total_bytes: _Optional[int] = ..., server_version: _Optional[str] = ..., plan_digest: _Optional[bytes] = ..., leaf_bytes: _Optional[int] = ..., digest_function: _Optional[str] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("file", "offset", "digest", "data")
@@ -139,9 +206,25 @@ class GenerateTrailer(_message.Message):
     __slots__ = ("files", "tensors")
     FILES_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
-    files: _containers.RepeatedCompositeFieldContainer[_manifest_pb2.FileDigest]
-    tensors: _containers.RepeatedCompositeFieldContainer[_manifest_pb2.TensorDigest]
-    def __init__(self, files: _Optional[_Iterable[_Union[_manifest_pb2.FileDigest, _Mapping]]] = ..., tensors: _Optional[_Iterable[_Union[_manifest_pb2.TensorDigest, _Mapping]]] = ...) -> None: ...
+    files: _containers.RepeatedCompositeFieldContainer[StreamedFile]
+    tensors: _containers.RepeatedCompositeFieldContainer[StreamedTensor]
+    def __init__(self, files: _Optional[_Iterable[_Union[StreamedFile, _Mapping]]] = ..., tensors: _Optional[_Iterable[_Union[StreamedTensor, _Mapping]]] = ...) -> None: ...
+
+class StreamedFile(_message.Message):
+    __slots__ = ("file", "digest")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    file: int
+    digest: bytes
+    def __init__(self, file: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class StreamedTensor(_message.Message):
+    __slots__ = ("tensor", "digest")
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    tensor: int
+    digest: bytes
+    def __init__(self, tensor: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class ReadRequest(_message.Message):
     __slots__ = ("source", "file", "offset", "length")
@@ -170,7 +253,7 @@ class GetCapabilitiesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetCapabilitiesResponse(_message.Message):
-    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles")
+    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles", "features")
     class LibrariesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -202,6 +285,7 @@ class GetCapabilitiesResponse(_message.Message):
     FILL_KINDS_FIELD_NUMBER: _ClassVar[int]
     SELECTOR_KEYS_FIELD_NUMBER: _ClassVar[int]
     ROLES_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     generators: _containers.RepeatedScalarFieldContainer[str]
     dtypes: _containers.RepeatedScalarFieldContainer[str]
@@ -219,10 +303,11 @@ class GetCapabilitiesResponse(_message.Message):
     fill_kinds: _containers.RepeatedScalarFieldContainer[str]
     selector_keys: _containers.RepeatedScalarFieldContainer[str]
     roles: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors", "whole_elements")
+    __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors", "whole_elements", "plan_bytes", "streams", "builds", "held_bytes", "modules", "axes", "parts", "fill_depth", "selector_depth", "page_size", "torch_seconds", "torch_bytes")
     MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     LEAF_BYTES_FIELD_NUMBER: _ClassVar[int]
     ELEMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -232,6 +317,18 @@ class Limits(_message.Message):
     MODULE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     TENSORS_FIELD_NUMBER: _ClassVar[int]
     WHOLE_ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    BUILDS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MODULES_FIELD_NUMBER: _ClassVar[int]
+    AXES_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    FILL_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    SELECTOR_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TORCH_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TORCH_BYTES_FIELD_NUMBER: _ClassVar[int]
     message_bytes: int
     leaf_bytes: int
     elements: int
@@ -241,4 +338,16 @@ class Limits(_message.Message):
     module_depth: int
     tensors: int
     whole_elements: int
-    def __init__(self, message_bytes: _Optional[int] = ..., leaf_bytes: _Optional[int] = ..., elements: _Optional[int] = ..., literal_bytes: _Optional[int] = ..., build_seconds: _Optional[int] = ..., build_bytes: _Optional[int] = ..., module_depth: _Optional[int] = ..., tensors: _Optional[int] = ..., whole_elements: _Optional[int] = ...) -> None: ...
+    plan_bytes: int
+    streams: int
+    builds: int
+    held_bytes: int
+    modules: int
+    axes: int
+    parts: int
+    fill_depth: int
+    selector_depth: int
+    page_size: int
+    torch_seconds: int
+    torch_bytes: int
+    def __init__(self, message_bytes: _Optional[int] = ..., leaf_bytes: _Optional[int] = ..., elements: _Optional[int] = ..., literal_bytes: _Optional[int] = ..., build_seconds: _Optional[int] = ..., build_bytes: _Optional[int] = ..., module_depth: _Optional[int] = ..., tensors: _Optional[int] = ..., whole_elements: _Optional[int] = ..., plan_bytes: _Optional[int] = ..., streams: _Optional[int] = ..., builds: _Optional[int] = ..., held_bytes: _Optional[int] = ..., modules: _Optional[int] = ..., axes: _Optional[int] = ..., parts: _Optional[int] = ..., fill_depth: _Optional[int] = ..., selector_depth: _Optional[int] = ..., page_size: _Optional[int] = ..., torch_seconds: _Optional[int] = ..., torch_bytes: _Optional[int] = ...) -> None: ...

@@ -29,31 +29,43 @@ class InitiumServiceStub:
     """Makes first checkpoints.
 
     WORKFLOW. `Resolve` turns a recipe into a plan without making weights (the dry run). `Generate` streams every file of a
-    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on.
+    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on (v1 and v1alpha).
 
-    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans
-    so that a short `plan_digest` usually suffices.
+    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans, for
+    each caller, so that a short `plan_digest` usually suffices.
 
-    LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
+    CALLERS. Who calls is what the connection proves (its TLS certificate); all others together are one caller. A plan that one
+    caller sent or resolved cannot be named by another, nor does an answer tell whether the server has seen it. A server that asks
+    for credentials answers UNAUTHENTICATED where they are missing or wrong, PERMISSION_DENIED where they do not suffice.
+
+    LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
+    otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
+    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
-    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
-    alone takes any request.
+    DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
+    hex.
 
-    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
-    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
-    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
-    google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
-    recipe or plan, e.g. `init.rules[2].xavier_normal`.
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message): dropping a selector's newest key in silence would widen its rule. GetCapabilities alone
+    takes any request; its `features` tell what a server knows.
+
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
+    below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
+    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
-    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold the plan of that digest; send the plan itself.
-    FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
+    UNAUTHENTICATED      UNAUTHENTICATED: this server wants other credentials.
+    PERMISSION_DENIED    PERMISSION_DENIED: these credentials do not allow it.
+    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold that plan of yours; send the plan itself.
+    FILE_NOT_FOUND: the plan has no file of that name; metadata["file_count"] says how many it has.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
-    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
+    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server; not worth a retry. metadata["limit"] is the field of Limits,
+    metadata["max"] its value, metadata["remedy"] what to do.
     BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
@@ -62,6 +74,11 @@ class InitiumServiceStub:
     UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
+
+    ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no
+    connection, a server that stops), and INTERNAL, UNKNOWN or CANCELLED that you did not cause (a stream that was cut): go on at
+    another replica, from the last whole leaf, with growing pauses. RESOURCE_EXHAUSTED: a message beyond a limit on the way, or far
+    too many calls. DEADLINE_EXCEEDED: your own deadline. UNIMPLEMENTED: no Initium there, or an older one.
     """
 
     def __init__(self, channel):
@@ -74,6 +91,26 @@ class InitiumServiceStub:
                 '/initium.v1.InitiumService/Resolve',
                 request_serializer=initium_dot_v1_dot_service__pb2.ResolveRequest.SerializeToString,
                 response_deserializer=initium_dot_v1_dot_service__pb2.ResolveResponse.FromString,
+                _registered_method=True)
+        self.DownloadPlan = channel.unary_stream(
+                '/initium.v1.InitiumService/DownloadPlan',
+                request_serializer=initium_dot_v1_dot_service__pb2.DownloadPlanRequest.SerializeToString,
+                response_deserializer=initium_dot_v1_dot_service__pb2.DownloadPlanResponse.FromString,
+                _registered_method=True)
+        self.UploadPlan = channel.stream_unary(
+                '/initium.v1.InitiumService/UploadPlan',
+                request_serializer=initium_dot_v1_dot_service__pb2.UploadPlanRequest.SerializeToString,
+                response_deserializer=initium_dot_v1_dot_service__pb2.UploadPlanResponse.FromString,
+                _registered_method=True)
+        self.ListTensors = channel.unary_unary(
+                '/initium.v1.InitiumService/ListTensors',
+                request_serializer=initium_dot_v1_dot_service__pb2.ListTensorsRequest.SerializeToString,
+                response_deserializer=initium_dot_v1_dot_service__pb2.ListTensorsResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/initium.v1.InitiumService/ListModels',
+                request_serializer=initium_dot_v1_dot_service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=initium_dot_v1_dot_service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
         self.Generate = channel.unary_stream(
                 '/initium.v1.InitiumService/Generate',
@@ -96,31 +133,43 @@ class InitiumServiceServicer:
     """Makes first checkpoints.
 
     WORKFLOW. `Resolve` turns a recipe into a plan without making weights (the dry run). `Generate` streams every file of a
-    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on.
+    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on (v1 and v1alpha).
 
-    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans
-    so that a short `plan_digest` usually suffices.
+    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans, for
+    each caller, so that a short `plan_digest` usually suffices.
 
-    LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
+    CALLERS. Who calls is what the connection proves (its TLS certificate); all others together are one caller. A plan that one
+    caller sent or resolved cannot be named by another, nor does an answer tell whether the server has seen it. A server that asks
+    for credentials answers UNAUTHENTICATED where they are missing or wrong, PERMISSION_DENIED where they do not suffice.
+
+    LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
+    otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
+    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
-    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
-    alone takes any request.
+    DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
+    hex.
 
-    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
-    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
-    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
-    google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
-    recipe or plan, e.g. `init.rules[2].xavier_normal`.
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message): dropping a selector's newest key in silence would widen its rule. GetCapabilities alone
+    takes any request; its `features` tell what a server knows.
+
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
+    below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
+    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
-    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold the plan of that digest; send the plan itself.
-    FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
+    UNAUTHENTICATED      UNAUTHENTICATED: this server wants other credentials.
+    PERMISSION_DENIED    PERMISSION_DENIED: these credentials do not allow it.
+    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold that plan of yours; send the plan itself.
+    FILE_NOT_FOUND: the plan has no file of that name; metadata["file_count"] says how many it has.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
-    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
+    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server; not worth a retry. metadata["limit"] is the field of Limits,
+    metadata["max"] its value, metadata["remedy"] what to do.
     BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
@@ -129,12 +178,49 @@ class InitiumServiceServicer:
     UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
+
+    ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no
+    connection, a server that stops), and INTERNAL, UNKNOWN or CANCELLED that you did not cause (a stream that was cut): go on at
+    another replica, from the last whole leaf, with growing pauses. RESOURCE_EXHAUSTED: a message beyond a limit on the way, or far
+    too many calls. DEADLINE_EXCEEDED: your own deadline. UNIMPLEMENTED: no Initium there, or an older one.
     """
 
     def Resolve(self, request, context):
         """Resolves a recipe, or checks a plan, without making weights.
-        Errors: INVALID_RECIPE, INVALID_PLAN, MALFORMED_MESSAGE, PLAN_DIGEST_MISMATCH, PLAN_NOT_FOUND, BUILD_*, TOO_LARGE,
-        LIBRARY_MISSING, UNSUPPORTED, BUSY.
+        Errors: INVALID_REQUEST, INVALID_RECIPE, INVALID_PLAN, MALFORMED_MESSAGE, PLAN_DIGEST_MISMATCH, PLAN_NOT_FOUND, BUILD_*,
+        TOO_LARGE, LIBRARY_MISSING, UNSUPPORTED, BUSY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadPlan(self, request, context):
+        """As Resolve, for plans of any size: the plan in pieces, in order. Errors: those of Resolve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadPlan(self, request_iterator, context):
+        """Takes a plan of any size, in pieces, in order, checks it and keeps it for a while: name it by its digest in the calls that
+        follow. Behind several servers the next call may meet another one: on PLAN_NOT_FOUND send the plan again.
+        Errors: those of Resolve; INVALID_REQUEST for pieces out of order, or fewer or more bytes than announced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTensors(self, request, context):
+        """The tensors of a recipe's architecture, before any rule: what one needs to write rules. In pages.
+        Errors: INVALID_REQUEST, INVALID_RECIPE, MALFORMED_MESSAGE, BUILD_*, TOO_LARGE, LIBRARY_MISSING, UNSUPPORTED, BUSY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """The names that LibraryModel may have for one library. In pages.
+        Errors: INVALID_REQUEST, LIBRARY_MISSING, UNSUPPORTED, BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,6 +259,26 @@ def add_InitiumServiceServicer_to_server(servicer, server):
                     request_deserializer=initium_dot_v1_dot_service__pb2.ResolveRequest.FromString,
                     response_serializer=initium_dot_v1_dot_service__pb2.ResolveResponse.SerializeToString,
             ),
+            'DownloadPlan': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadPlan,
+                    request_deserializer=initium_dot_v1_dot_service__pb2.DownloadPlanRequest.FromString,
+                    response_serializer=initium_dot_v1_dot_service__pb2.DownloadPlanResponse.SerializeToString,
+            ),
+            'UploadPlan': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadPlan,
+                    request_deserializer=initium_dot_v1_dot_service__pb2.UploadPlanRequest.FromString,
+                    response_serializer=initium_dot_v1_dot_service__pb2.UploadPlanResponse.SerializeToString,
+            ),
+            'ListTensors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTensors,
+                    request_deserializer=initium_dot_v1_dot_service__pb2.ListTensorsRequest.FromString,
+                    response_serializer=initium_dot_v1_dot_service__pb2.ListTensorsResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=initium_dot_v1_dot_service__pb2.ListModelsRequest.FromString,
+                    response_serializer=initium_dot_v1_dot_service__pb2.ListModelsResponse.SerializeToString,
+            ),
             'Generate': grpc.unary_stream_rpc_method_handler(
                     servicer.Generate,
                     request_deserializer=initium_dot_v1_dot_service__pb2.GenerateRequest.FromString,
@@ -200,31 +306,43 @@ class InitiumService:
     """Makes first checkpoints.
 
     WORKFLOW. `Resolve` turns a recipe into a plan without making weights (the dry run). `Generate` streams every file of a
-    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on.
+    plan. `Read` streams a byte range of one file. Health is grpc.health.v1; reflection is on (v1 and v1alpha).
 
-    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans
-    so that a short `plan_digest` usually suffices.
+    STATE. None is needed: a client that holds a plan can go on at any replica, at any byte. A server keeps recently seen plans, for
+    each caller, so that a short `plan_digest` usually suffices.
 
-    LIMITS. Messages are at most 64 MiB both ways: raise your client's receive limit from gRPC's default of 4 MiB.
+    CALLERS. Who calls is what the connection proves (its TLS certificate); all others together are one caller. A plan that one
+    caller sent or resolved cannot be named by another, nor does an answer tell whether the server has seen it. A server that asks
+    for credentials answers UNAUTHENTICATED where they are missing or wrong, PERMISSION_DENIED where they do not suffice.
+
+    LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
+    otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
+    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
-    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
-    number and the path of its message in the request, e.g. `source.recipe.init.rules[0].match`): dropping a selector's newest key in silence would widen its rule. GetCapabilities
-    alone takes any request.
+    DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
+    hex.
 
-    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium` and one of these reasons. Errors of
-    gRPC itself carry none: UNAVAILABLE (no connection, a server that stops: go on at another replica, from the last whole
-    leaf), RESOURCE_EXHAUSTED (a message beyond the limit, or far too many calls), CANCELLED, DEADLINE_EXCEEDED. Field paths come in
-    google.rpc.BadRequest (at most 20, then a count in ErrorInfo.metadata["omitted_violations"]); paths are relative to the
-    recipe or plan, e.g. `init.rules[2].xavier_normal`.
+    UNKNOWN FIELDS. A request with a field that the server does not know, at any depth, is refused (UNSUPPORTED, with the field's
+    number and the path of its message): dropping a selector's newest key in silence would widen its rule. GetCapabilities alone
+    takes any request; its `features` tell what a server knows.
+
+    ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
+    below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
+    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
     BUILD_FAILED: the model library refused these arguments; its words are in the message.
-    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold the plan of that digest; send the plan itself.
-    FILE_NOT_FOUND: the plan has no file of that name; metadata["files"] lists the names.
+    UNAUTHENTICATED      UNAUTHENTICATED: this server wants other credentials.
+    PERMISSION_DENIED    PERMISSION_DENIED: these credentials do not allow it.
+    NOT_FOUND            PLAN_NOT_FOUND: this server does not hold that plan of yours; send the plan itself.
+    FILE_NOT_FOUND: the plan has no file of that name; metadata["file_count"] says how many it has.
     OUT_OF_RANGE         OUT_OF_RANGE: the offset lies past the end; metadata["size"] is the file's size.
-    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server (see Capabilities); not worth a retry.
+    RESOURCE_EXHAUSTED   TOO_LARGE: beyond a limit of this server; not worth a retry. metadata["limit"] is the field of Limits,
+    metadata["max"] its value, metadata["remedy"] what to do.
     BUSY: too many streams or builds at once; retry after RetryInfo.
     BUILD_TIMEOUT, BUILD_CRASHED: building took more time or memory than allowed; not worth a retry.
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
@@ -233,6 +351,11 @@ class InitiumService:
     UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
     UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
     INTERNAL             INTERNAL: a bug; please report it.
+
+    ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no
+    connection, a server that stops), and INTERNAL, UNKNOWN or CANCELLED that you did not cause (a stream that was cut): go on at
+    another replica, from the last whole leaf, with growing pauses. RESOURCE_EXHAUSTED: a message beyond a limit on the way, or far
+    too many calls. DEADLINE_EXCEEDED: your own deadline. UNIMPLEMENTED: no Initium there, or an older one.
     """
 
     @staticmethod
@@ -252,6 +375,114 @@ class InitiumService:
             '/initium.v1.InitiumService/Resolve',
             initium_dot_v1_dot_service__pb2.ResolveRequest.SerializeToString,
             initium_dot_v1_dot_service__pb2.ResolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/initium.v1.InitiumService/DownloadPlan',
+            initium_dot_v1_dot_service__pb2.DownloadPlanRequest.SerializeToString,
+            initium_dot_v1_dot_service__pb2.DownloadPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadPlan(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/initium.v1.InitiumService/UploadPlan',
+            initium_dot_v1_dot_service__pb2.UploadPlanRequest.SerializeToString,
+            initium_dot_v1_dot_service__pb2.UploadPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTensors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/initium.v1.InitiumService/ListTensors',
+            initium_dot_v1_dot_service__pb2.ListTensorsRequest.SerializeToString,
+            initium_dot_v1_dot_service__pb2.ListTensorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/initium.v1.InitiumService/ListModels',
+            initium_dot_v1_dot_service__pb2.ListModelsRequest.SerializeToString,
+            initium_dot_v1_dot_service__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from initium.v1.plan_pb2 import TensorKind
 from initium_law.grammar import Fill
 
 ROLES = (
@@ -12,6 +13,13 @@ ROLES = (
     *("norm", "embedding", "conv", "linear", "recurrent", "attention", "activation", "head"),
 )
 """The role vocabulary; `Selector.role` in init.proto gives the meanings."""
+
+
+TENSOR_KINDS: Mapping[str, TensorKind] = {
+    "parameter": TensorKind.TENSOR_KIND_PARAMETER,
+    "buffer": TensorKind.TENSOR_KIND_BUFFER,
+}
+"""What a tensor is, as contracts say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from initium.contract.canonical import seal
 from initium.contract.plans import PLAN_VERSION
 from initium.errors import invalid
 from initium.plan.fills import encode_fill
-from initium.plan.layout import RESERVED_NAMES, TensorSpec, file_key, write_layout
+from initium.plan.layout import RESERVED_NAMES, TensorSpec, file_key, lay_out, limit_of, spec_of, write_layout
 from initium.plan.limits import Limits, check_size
 from initium.v1 import plan_pb2, recipe_pb2
 from initium_law import LAW
 from initium_law.grammar import literals as literals_of
 from initium_server.planning.groups import Grouping
-from initium_server.planning.inventory import Inventory
+from initium_server.planning.inventory import TENSOR_KINDS, Inventory
 from initium_server.planning.rules import Assignment
 
 
@@ -39,15 +39,20 @@ def make_plan(
     plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)
     if recipe.output.HasField("max_shard_bytes"):
         plan.max_shard_bytes = recipe.output.max_shard_bytes
-    specs = [TensorSpec(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
+    specs = [spec_of(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
+    fills: dict[str, plan_pb2.Fill] = {}  # Many tensors have one fill. By repr, since -0.0 == 0.0.
     for spec, assignment in sorted(zip(specs, assignments, strict=True), key=lambda pair: file_key(pair[0])):
-        plan.tensors.append(_planned(spec, assignment, drawn))
+        fill = None
+        if drawn:
+            key = repr(assignment.fill)
+            fill = fills.get(key) or fills.setdefault(key, encode_fill(assignment.fill))
+        plan.tensors.append(_planned(spec, assignment, fill))
     for digest in used:
         plan.literals[digest] = literals[digest]
     plan.versions.update(inventory.versions)
     if grouping is not None:
         _add_groups(plan, recipe.groups.optimizer, grouping)
-    write_layout(plan, files)
+    write_layout(plan, lay_out(specs, limit_of(plan)), files)
     return plan
 
 
@@ -59,6 +64,8 @@ def _check_names(inventory: Inventory) -> None:
 
 def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
     """The sealed plan that the same recipe gives with another seed: nothing else of a plan depends on the seed."""
+    if plan.seed == seed:
+        return plan
     other = plan_pb2.Plan()
     other.CopyFrom(plan)
     other.seed = seed
@@ -67,24 +74,23 @@ def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
     return seal(other)
 
 
-def _planned(spec: TensorSpec, assignment: Assignment, drawn: bool) -> plan_pb2.PlannedTensor:
+def _planned(spec: TensorSpec, assignment: Assignment, fill: plan_pb2.Fill | None) -> plan_pb2.PlannedTensor:
     tensor = assignment.tensor
-    planned = plan_pb2.PlannedTensor(
+    return plan_pb2.PlannedTensor(
         name=spec.name,
         shape=spec.shape,
         dtype=spec.dtype,
         aliases=tensor.aliases,
         rule=assignment.rule,
+        rule_name=assignment.rule_name,
         initializer=assignment.initializer,
         resolved=assignment.numbers,
-        kind=tensor.kind,
+        kind=TENSOR_KINDS[tensor.kind],
         trainable=tensor.trainable,
         module_class=next(iter(tensor.owners[0].classes), ""),
         ordinal=spec.ordinal,
+        fill=fill,
     )
-    if drawn:
-        planned.fill.CopyFrom(encode_fill(assignment.fill))
-    return planned
 
 
 def _add_groups(plan: plan_pb2.Plan, optimizer: str, grouping: Grouping) -> None:

@@ -25,7 +25,9 @@ class Assignment:
     tensor: InventoryTensor
     dtype: str
     fill: Fill
-    rule: str
+    rule: str = ""
+    """Path of the rule; empty where none decided."""
+    rule_name: str = ""
     initializer: str = ""
     numbers: dict[str, str] = field(default_factory=dict)
 
@@ -38,13 +40,10 @@ class Rule:
     message: init_pb2.InitRule
     matches: Matcher
     buffers: bool
+    initializer: str
     matched: int = 0
     decided: int = 0
     failures: list[str] = field(default_factory=list)
-
-    @property
-    def initializer(self) -> str:
-        return self.message.WhichOneof("initializer") or ""
 
     @property
     def path(self) -> str:
@@ -73,7 +72,7 @@ def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
         violations += _rule_violations(rule, path)
         try:
             matcher = compile_selector(rule.match, f"{path}.match")
-            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match)))
+            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match), rule.WhichOneof("initializer") or ""))
         except RecipeError as error:
             violations += error.violations
     if violations:
@@ -101,9 +100,10 @@ def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: di
     """
     violations: list[Violation] = []
     assignments: list[Assignment] = []
+    finish = _Finish(dtype, literals)
     for tensor in inventory.tensors:
         try:
-            assignments.append(_assign_one(tensor, rules, dtype, literals))
+            assignments.append(_assign_one(tensor, rules, finish))
         except _Undecided as undecided:
             violations += undecided.violations
     violations += [v for rule in rules for v in _tally_violations(rule, inventory)]
@@ -118,26 +118,27 @@ class _Undecided(Exception):
         super().__init__()
 
 
-def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], dtype: str, literals: dict[str, bytes]) -> Assignment:
+def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], finish: _Finish) -> Assignment:
     hits = [rule for owner in tensor.owners if (rule := _first(rules, tensor, owner))]
     if not hits:
         try:
-            return _finish(tensor, None, Resolution(default_fill(tensor)), dtype, literals)
+            return finish(tensor, None, Resolution(default_fill(tensor)))
         except ValueError as error:
-            raise _Undecided(Violation(f"init ({tensor.name})", f"{error}; add a rule that matches it")) from None
-    made = [_resolve(tensor, rule, dtype, literals) for rule in hits]
+            raise _Undecided(Violation("init.rules", f"{error}; add a rule that matches it")) from None
+    made = [_resolve(tensor, rule, finish) for rule in hits]
     if None in made:
         raise _Undecided()
     done = [assignment for assignment in made if assignment]
-    _check_ties(tensor, hits, done)
+    if len(hits) > 1:
+        _check_ties(tensor, hits, done)
     return done[0]
 
 
-def _resolve(tensor: InventoryTensor, rule: Rule, dtype: str, literals: dict[str, bytes]) -> Assignment | None:
+def _resolve(tensor: InventoryTensor, rule: Rule, finish: _Finish) -> Assignment | None:
     """What the rule makes of the tensor; None, and a note on the rule, where it cannot apply."""
     rule.decided += 1
     try:
-        return _finish(tensor, rule, rule.resolve(tensor), dtype, literals)
+        return finish(tensor, rule, rule.resolve(tensor))
     except (ValueError, OverflowError) as error:
         text = "its numbers are out of range" if isinstance(error, OverflowError) else str(error)
         rule.failures.append(text if tensor.name in text else f"{tensor.name}: {text}")
@@ -178,16 +179,24 @@ _ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
 """Whether a server has the room for a fill shows when it takes the plan."""
 
 
-def _finish(
-    tensor: InventoryTensor, rule: Rule | None, made: Resolution, dtype: str, literals: dict[str, bytes]
-) -> Assignment:
-    target = _target_dtype(tensor, rule, dtype)
-    fill = casts.cast_fill(made.fill, tensor.dtype, target, literals)
-    # Whether the law can draw it: checked here, where the rule is known.
-    prepare(fill, 0, tensor.name, tensor.shape, target, literals, _ANY_SIZE)
-    if rule is None:
-        return Assignment(tensor, target, fill, "library default")
-    return Assignment(tensor, target, fill, rule.label, rule.initializer, dict(made.numbers))
+class _Finish:
+    """From a resolved fill to an assignment: in the tensor's dtype, and checked."""
+
+    def __init__(self, dtype: str, literals: dict[str, bytes]) -> None:
+        self._dtype, self._literals = dtype, literals
+        self._drawable: set[tuple[str, tuple[int, ...], str]] = set()
+
+    def __call__(self, tensor: InventoryTensor, rule: Rule | None, made: Resolution) -> Assignment:
+        """ValueError if the law cannot draw it: found here, where the rule is known."""
+        target = _target_dtype(tensor, rule, self._dtype)
+        fill = casts.cast_fill(made.fill, tensor.dtype, target, self._literals)
+        key = repr(fill), tensor.shape, target  # Whether a fill fits does not depend on the name. -0.0 == 0.0.
+        if key not in self._drawable:
+            prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY_SIZE)
+            self._drawable.add(key)
+        if rule is None:
+            return Assignment(tensor, target, fill)
+        return Assignment(tensor, target, fill, rule.path, rule.message.name, rule.initializer, dict(made.numbers))
 
 
 def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str:

@@ -53,6 +53,11 @@ class Frame(NamedTuple):
         return self.message
 
 
+def message_field(number: int, data: bytes) -> bytes:
+    """A field that holds the serialized message `data`; appended to a message it is one more field of it."""
+    return _length(number, len(data)) + data
+
+
 _CHUNK = _number("GenerateResponse", "chunk")
 _CHUNK_FIELDS = [_number("Chunk", name) for name in ("file", "offset", "digest", "data")]
 _READ_FIELDS = [_number("ReadResponse", name) for name in ("offset", "digest", "data")]

@@ -3,149 +3,218 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from initium.contract.generators import TORCH
-from initium.errors import LimitExceeded, PlanNotFound, RequestError, invalid
+from initium.errors import InitiumError, LimitExceeded, PlanNotFound, RecipeError, RequestError, Violation, invalid
 from initium.plan.check import check_plan
 from initium.plan.checkpoint import Checkpoint, VirtualCheckpoint
+from initium.plan.layout import Layout
 from initium.plan.limits import Limits
+from initium.plan.packed import PackedPlan
 from initium.v1 import plan_pb2, recipe_pb2, service_pb2
 from initium_law import Engine
 from initium_server.planning import with_seed
 from initium_server.rpc.stored import StoredCheckpoint
 from initium_server.workers import Pool, jobs
 
-Cancelled = Callable[[], bool]
-
-HELD_COST = 12
-"""Memory of a held plan with its checkpoint, in multiples of its message (measured)."""
+DIGEST_BYTES = 32
+LARGE_BYTES = 8 << 20
+"""Plans beyond this are checked one after another: as messages they take several times their bytes."""
 MAX_RECIPES = 1024
 """Recipes whose plans are remembered, as long as those are held."""
-_DIGEST = re.compile("[0-9a-f]{64}")
+INVENTORIES = 4
+"""Inventories that are kept for their next pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, and whether anybody still waits for the answer."""
+
+    caller: str
+    """Plans are held for each caller apart. Empty: nobody in particular."""
+    cancelled: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """A checked plan, and its checkpoint under `stream-v1` (None under `torch`)."""
 
-    plan: plan_pb2.Plan
-    checkpoint: Checkpoint | None
-    size: int = field(compare=False)
+    packed: PackedPlan
+    generator: str
+    seed: int
+    plan_digest: str
+    weights_key: str
+    files: Sequence[plan_pb2.PlannedFile]
+    checkpoint: VirtualCheckpoint | None
+
+    @property
+    def total_bytes(self) -> int:
+        """Sum of the sizes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return (self.checkpoint or self.packed).nbytes
 
 
 class Plans:
-    """Resolves and checks plans in worker processes, and keeps the latest ones within `cache_bytes`."""
+    """Resolves and checks plans, and keeps the latest ones within `held_bytes`."""
 
     def __init__(
-        self,
-        pool: Pool,
-        torch_pool: Pool,
-        limits: Limits,
-        engine: Engine,
-        device: str,
-        cache_bytes: int = 256 << 20,
+        self, pool: Pool, torch_pool: Pool, limits: Limits, engine: Engine, device: str, held_bytes: int
     ) -> None:
         self._pool, self._torch_pool = pool, torch_pool
         self._limits, self._engine, self._device = limits, engine, device
-        self._held: OrderedDict[str, Held] = OrderedDict()
-        self._recipes: OrderedDict[bytes, str] = OrderedDict()
-        self._lock = threading.Lock()
-        self._room = cache_bytes
+        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
+        self._by_key: dict[tuple[str, str], str] = {}
+        self._recipes: OrderedDict[tuple[str, bytes], str] = OrderedDict()
+        self._inventories: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._lock, self._large = threading.Lock(), threading.Lock()
+        self._room = held_bytes
         self._capabilities = b""
 
-    def get(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> Held:
-        """The plan that `source` names. Errors: InitiumError."""
+    def get(self, source: service_pb2.PlanSource, call: Call) -> Held:
+        """The plan that `source` names. Errors: InitiumError, with paths relative to the request."""
         kind = source.WhichOneof("source")
-        if kind == "plan_digest":
-            return self._by_digest(source.plan_digest)
+        if kind in ("plan_digest", "weights_key"):
+            return self._named(kind, getattr(source, kind), call)
         if kind == "plan":
-            check_plan(source.plan, self._limits)
-            return self._hold(source.plan)
+            with _under("source.plan"):
+                return self.take(source.plan, call)
         if kind:
-            return self._resolve(self._recipe(source, cancelled), cancelled)
-        raise invalid("source", "name a plan: give a recipe, its text, a plan or a plan_digest", RequestError)
+            with _under(f"source.{kind}"):
+                return self._resolve(self._recipe(source, call), call)
+        raise invalid("source", f"name a plan: give one of {', '.join(_KINDS)}", RequestError)
 
-    def _recipe(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> recipe_pb2.Recipe:
-        """Text is read in a worker: how long that takes is up to who wrote it. Errors: InitiumError."""
-        if not source.HasField("recipe_text"):
-            return source.recipe
-        return recipe_pb2.Recipe.FromString(self._pool.run(jobs.read, source.recipe_text, cancelled))
+    def take(self, plan: plan_pb2.Plan, call: Call) -> Held:
+        """A plan from outside, checked, completed and held. Errors: InitiumError."""
+        with self._large if plan.ByteSize() > LARGE_BYTES else nullcontext():
+            return self._hold(plan, call, check_plan(plan, self._limits))
 
-    def inventory(self, source: service_pb2.PlanSource, cancelled: Cancelled) -> service_pb2.ResolveResponse:
+    def tensors(self, request: service_pb2.ListTensorsRequest, call: Call) -> Sequence[service_pb2.InventoryTensor]:
         """The tensors of a recipe's architecture, before any rule."""
-        if source.WhichOneof("source") not in ("recipe", "recipe_text"):
-            raise invalid("source", "an inventory needs a recipe", RequestError)
-        data = self._recipe(source, cancelled).architecture.SerializeToString()
-        return service_pb2.ResolveResponse.FromString(
-            self._pool.run(partial(jobs.inventory, self._limits), data, cancelled)
-        )
+        kind = request.WhichOneof("source")
+        if kind is None:
+            raise invalid("source", "give a recipe, or its text", RequestError)
+        with _under(kind):
+            data = self._recipe(request, call).architecture.SerializeToString(deterministic=True)
+            key = call.caller, hashlib.sha256(data).digest()
+            with self._lock:
+                found = self._inventories.get(key)
+            if found is None:
+                found = self._pool.run(partial(jobs.inventory, self._limits), data, call.cancelled)
+        with self._lock:
+            self._inventories[key] = found
+            self._inventories.move_to_end(key)
+            while len(self._inventories) > INVENTORIES:
+                self._inventories.popitem(last=False)
+        return service_pb2.ListTensorsResponse.FromString(found).tensors
 
-    def capabilities(self, cancelled: Cancelled) -> service_pb2.GetCapabilitiesResponse:
+    def models(self, source: str, call: Call) -> service_pb2.ListModelsResponse:
+        """The models of a library."""
+        return service_pb2.ListModelsResponse.FromString(self._pool.run(jobs.models, source.encode(), call.cancelled))
+
+    def capabilities(self, cancelled: Callable[[], bool]) -> service_pb2.GetCapabilitiesResponse:
         """What torch says of this server. Asked once: it does not change."""
         if not self._capabilities:
             job = partial(jobs.capabilities, self._device, self._engine.threads)
             self._capabilities = self._pool.run(job, b"", cancelled)
         return service_pb2.GetCapabilitiesResponse.FromString(self._capabilities)
 
-    def _by_digest(self, digest: str) -> Held:
-        if not _DIGEST.fullmatch(digest):
-            text = f"{digest[:80]!r} is no digest; it is 64 letters of 0-9 and a-f"
-            raise invalid("source.plan_digest", text, RequestError)
-        if held := self._known(digest):
-            return held
-        raise PlanNotFound(f"this server does not hold the plan {digest}; send the plan", metadata={"digest": digest})
+    def _recipe(self, source: service_pb2.PlanSource | service_pb2.ListTensorsRequest, call: Call) -> recipe_pb2.Recipe:
+        """Text is read in a worker: how long that takes is up to who wrote it. Errors: InitiumError."""
+        if not source.HasField("recipe_text"):
+            return source.recipe
+        try:
+            return recipe_pb2.Recipe.FromString(self._pool.run(jobs.read, source.recipe_text, call.cancelled))
+        except RecipeError as error:
+            raise _without_lines(error) from None
 
-    def _known(self, digest: str) -> Held | None:
-        """The plan of that digest, if it is held; it is then the last one to be dropped."""
+    def _named(self, kind: str, digest: bytes, call: Call) -> Held:
+        if len(digest) != DIGEST_BYTES:
+            raise invalid(f"source.{kind}", f"has {len(digest)} bytes; a digest has {DIGEST_BYTES}", RequestError)
+        text = digest.hex()
         with self._lock:
-            held = self._held.get(digest)
-            if held:
-                self._held.move_to_end(digest)
+            held = self._find(call.caller, self._by_key.get((call.caller, text), "") if kind == "weights_key" else text)
+        if held:
             return held
+        raise PlanNotFound(f"this server does not hold the plan with {kind} {text}; send the plan")
 
-    def _resolve(self, recipe: recipe_pb2.Recipe, cancelled: Cancelled) -> Held:
+    def _find(self, caller: str, digest: str) -> Held | None:
+        """The plan of that digest, if it is held; it is then the last one to be dropped. Under the lock."""
+        held = self._held.get((caller, digest))
+        if held:
+            self._held.move_to_end((caller, digest))
+        return held
+
+    def _resolve(self, recipe: recipe_pb2.Recipe, call: Call) -> Held:
         """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once."""
         seedless = recipe_pb2.Recipe()
         seedless.CopyFrom(recipe)
         seedless.ClearField("seed")
-        key = hashlib.sha256(seedless.SerializeToString(deterministic=True)).digest()
+        key = call.caller, hashlib.sha256(seedless.SerializeToString(deterministic=True)).digest()
         with self._lock:
-            digest = self._recipes.get(key, "")
-        known = self._known(digest)
+            known = self._find(call.caller, self._recipes.get(key, ""))
         if known and recipe.HasField("seed"):
-            return self._hold(with_seed(known.plan, recipe.seed))
+            same = known.seed == recipe.seed
+            return known if same else self._hold(with_seed(known.packed.plan(), recipe.seed), call)
         job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
-        answer = self._pool.run(job, recipe.SerializeToString(), cancelled)
-        held = self._hold(plan_pb2.Plan.FromString(answer))
+        answer = self._pool.run(job, recipe.SerializeToString(), call.cancelled)
+        held = self._hold(plan_pb2.Plan.FromString(answer), call)
         with self._lock:
-            self._recipes[key] = held.plan.plan_digest
+            self._recipes[key] = held.plan_digest
             while len(self._recipes) > MAX_RECIPES:
                 self._recipes.popitem(last=False)
         return held
 
-    def _hold(self, plan: plan_pb2.Plan) -> Held:
-        size = plan.ByteSize()
-        if size > self._limits.message_bytes - 4096:
-            raise LimitExceeded(f"the plan has {size:,} bytes; messages carry at most {self._limits.message_bytes:,}")
-        if known := self._known(plan.plan_digest):
-            return known
-        checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan, self._engine)
-        held = Held(plan, checkpoint, size * HELD_COST)
+    def _hold(self, plan: plan_pb2.Plan, call: Call, layout: Layout | None = None) -> Held:
+        size, most = plan.ByteSize(), self._limits.plan_bytes
+        if size > most:
+            raise LimitExceeded.of(f"the plan has {size:,} bytes", "plan_bytes", most, "make the model smaller")
+        name = call.caller, plan.plan_digest
         with self._lock:
-            self._held[plan.plan_digest] = held
-            while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._room:
-                self._held.popitem(last=False)
+            if known := self._find(*name):
+                return known
+        checkpoint = None if plan.generator == TORCH else VirtualCheckpoint(plan, self._engine, layout)
+        packed = checkpoint.packed if checkpoint else PackedPlan(plan)
+        held = Held(packed, plan.generator, plan.seed, plan.plan_digest, plan.weights_key, list(plan.files), checkpoint)
+        with self._lock:
+            self._held[name] = held
+            self._by_key[call.caller, plan.weights_key] = plan.plan_digest
+            while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > self._room:
+                (caller, digest), dropped = self._held.popitem(last=False)
+                if self._by_key.get((caller, dropped.weights_key)) == digest:
+                    del self._by_key[caller, dropped.weights_key]
         return held
 
-    def run_torch(self, plan: plan_pb2.Plan, directory: str, cancelled: Cancelled) -> Checkpoint:
+    def run_torch(self, held: Held, directory: str, call: Call) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
         job = partial(jobs.run_torch, self._limits, directory, self._device, self._engine.threads)
-        self._torch_pool.run(job, plan.SerializeToString(), cancelled)
-        return StoredCheckpoint(plan, Path(directory))
+        self._torch_pool.run(job, held.packed.data, call.cancelled)
+        return StoredCheckpoint(held.files, Path(directory))
+
+
+_KINDS = [field.name for field in service_pb2.PlanSource.DESCRIPTOR.oneofs_by_name["source"].fields]
+
+
+@contextmanager
+def _under(path: str) -> Iterator[None]:
+    """Places what is wrong with a part of a request."""
+    try:
+        yield
+    except InitiumError as error:
+        raise error.under(path) from None
+
+
+def _without_lines(error: RecipeError) -> RecipeError:
+    """Lines and columns of a text are no fields: they go into what is said of it."""
+    found = [Violation("", str(each)) if each.field.startswith("line ") else each for each in error.violations]
+    return RecipeError(error.message, error.reason, found, error.metadata)

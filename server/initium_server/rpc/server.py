@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from initium.plan.limits import Limits
 from initium_law import Cache, Engine, warm
@@ -42,7 +42,7 @@ class Server:
         # Real models of generator `torch` take memory and time of their own, one after another.
         self._torch_pool = Pool(self._zygote, settings.torch, workers=1)
         self._streamer = Streamer(settings.threads, settings.digest)
-        plans = Plans(self._pool, self._torch_pool, limits, engine, settings.first_device)
+        plans = Plans(self._pool, self._torch_pool, limits, engine, settings.first_device, settings.held_bytes)
         if settings.warm:
             warm()
             self._pool.warm()
@@ -52,7 +52,7 @@ class Server:
         self._server.add_generic_rpc_handlers((Service(plans, self._streamer, settings, backend).handler(),))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        _add_reflection(self._server)
 
     def start(self) -> None:
         """Serves, and health checks say so."""
@@ -67,6 +67,19 @@ class Server:
         for each in (self._pool, self._torch_pool, self._zygote):
             each.close()
         self._streamer.close()
+
+
+def _add_reflection(server: grpc.Server) -> None:
+    """Reflection, which grpcio-reflection has as v1alpha; v1 has the same messages under another name."""
+    servicer = reflection.ReflectionServicer((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    v1 = grpc.method_handlers_generic_handler("grpc.reflection.v1.ServerReflection", {"ServerReflectionInfo": handler})
+    server.add_generic_rpc_handlers((v1,))
 
 
 def _options(limits: Limits) -> list[tuple[str, int]]:

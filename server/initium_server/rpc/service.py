@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -14,19 +15,22 @@ from google.protobuf.message import DecodeError, Message
 from initium.contract.generators import GENERATORS, TORCH
 from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Place, all_spans, spans
 from initium.contract.messages import check_known
-from initium.contract.plans import PLAN_VERSION, total_bytes
+from initium.contract.pieces import joined, split
+from initium.contract.plans import PLAN_VERSION
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
-from initium.v1 import service_pb2
+from initium.v1 import plan_pb2, service_pb2
 from initium.v1.init_pb2 import Selector
 from initium.v1.plan_pb2 import Fill
+from initium_law import draw
 from initium_law.dtypes import FLOATS
+from initium_server.planning import selectors
 from initium_server.planning.initializers import INITIALIZERS
 from initium_server.planning.inventory import ROLES
 from initium_server.planning.rules import LIBRARY_DEFAULT
 from initium_server.rpc import status
-from initium_server.rpc.framing import chunk_frame, read_frame
-from initium_server.rpc.plans import Held, Plans
+from initium_server.rpc.framing import chunk_frame, message_field, read_frame
+from initium_server.rpc.plans import Call, Held, Plans
 from initium_server.rpc.settings import Settings
 from initium_server.rpc.stored import scratch
 from initium_server.rpc.stream import FileDigests, Streamer, TensorDigests
@@ -34,6 +38,16 @@ from initium_server.sources import torch_modules, tree
 from initium_server.sources.libraries import adapters
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
+
+PAGE_SIZE = 1000
+"""Most entries of a page."""
+UPLOADS = 4
+"""Plans that are received at once."""
+_TOKEN = re.compile("[0-9]{1,9}")
+
+_RESOLVED_PLAN = service_pb2.ResolveResponse.PLAN_FIELD_NUMBER
+_HEADER_PLAN = service_pb2.GenerateHeader.PLAN_FIELD_NUMBER
+_HEADER = service_pb2.GenerateResponse.HEADER_FIELD_NUMBER
 
 M = TypeVar("M", bound=Message)
 
@@ -65,11 +79,16 @@ class Service:
         """`backend`: what draws, by name."""
         self._plans, self._streamer, self._settings, self._backend = plans, streamer, settings, backend
         self._slots = threading.BoundedSemaphore(settings.streams)
+        self._uploads = threading.BoundedSemaphore(UPLOADS)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
         methods = {
             "Resolve": grpc.unary_unary_rpc_method_handler(status.unary(self.resolve)),
+            "DownloadPlan": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.download_plan))),
+            "UploadPlan": grpc.stream_unary_rpc_method_handler(status.unary(self._upload)),
+            "ListTensors": grpc.unary_unary_rpc_method_handler(status.unary(self.list_tensors)),
+            "ListModels": grpc.unary_unary_rpc_method_handler(status.unary(self.list_models)),
             "Generate": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.generate))),
             "Read": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.read))),
             "GetCapabilities": grpc.unary_unary_rpc_method_handler(status.unary(self.get_capabilities)),
@@ -80,40 +99,63 @@ class Service:
         """A streaming handler of which so many run at once: slow readers must not hold every thread."""
 
         def handle(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-            if not self._slots.acquire(blocking=False):
-                raise Busy(f"{self._settings.streams} streams are running; try again, or ask another server")
-            try:
+            with _slot(self._slots, f"{self._settings.streams} streams are running"):
                 yield from handler(data, context)
-            finally:
-                self._slots.release()
 
         return handle
 
+    def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        with _slot(self._uploads, f"{UPLOADS} plans are being uploaded"):
+            return self.upload_plan(requests, context)
+
     def resolve(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         request = request_of(service_pb2.ResolveRequest, data)
-        if request.view not in service_pb2.ResolveView.values():
-            raise invalid("view", f"unknown view {request.view}", RequestError)
-        if request.view == service_pb2.RESOLVE_VIEW_INVENTORY:
-            response = self._plans.inventory(request.source, _cancelled(context))
-        else:
-            plan = self._plans.get(request.source, _cancelled(context)).plan
-            response = service_pb2.ResolveResponse(plan=plan, total_bytes=total_bytes(plan))
-        return self._fits(response.SerializeToString())
+        held = self._plans.get(request.source, _call(context))
+        rest = service_pb2.ResolveResponse(total_bytes=held.total_bytes)
+        return self._fits(message_field(_RESOLVED_PLAN, held.packed.data) + rest.SerializeToString())
+
+    def download_plan(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        request = request_of(service_pb2.DownloadPlanRequest, data)
+        for piece in split(self._plans.get(request.source, _call(context)).packed.data):
+            yield service_pb2.DownloadPlanResponse(piece=piece).SerializeToString()
+
+    def upload_plan(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        pieces = (request_of(service_pb2.UploadPlanRequest, data).piece for data in requests)
+        data = joined(pieces, self._settings.limits.plan_bytes, RequestError)
+        held = self._plans.take(request_of(plan_pb2.Plan, bytes(data)), _call(context))
+        return service_pb2.UploadPlanResponse(
+            plan_digest=bytes.fromhex(held.plan_digest),
+            weights_key=bytes.fromhex(held.weights_key),
+            total_bytes=held.total_bytes,
+        ).SerializeToString()
+
+    def list_tensors(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        request = request_of(service_pb2.ListTensorsRequest, data)
+        page, token = _page(self._plans.tensors(request, _call(context)), request)
+        return self._fits(service_pb2.ListTensorsResponse(tensors=page, next_page_token=token).SerializeToString())
+
+    def list_models(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        request = request_of(service_pb2.ListModelsRequest, data)
+        found = self._plans.models(request.source, _call(context))
+        page, token = _page([name for name in found.names if request.contains in name], request)
+        types = () if request.page_token else found.model_types
+        return service_pb2.ListModelsResponse(names=page, next_page_token=token, model_types=types).SerializeToString()
 
     def generate(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         request = request_of(service_pb2.GenerateRequest, data)
-        held = self._plans.get(request.source, _cancelled(context))
+        held = self._plans.get(request.source, _call(context))
         with ExitStack() as stack:
             start = _check_start(held, request.start)
             header = service_pb2.GenerateHeader(
-                plan=None if request.without_plan else held.plan,
-                total_bytes=total_bytes(held.plan),
+                total_bytes=held.total_bytes,
                 server_version=version("initium"),
-                plan_digest=held.plan.plan_digest,
+                plan_digest=bytes.fromhex(held.plan_digest),
                 leaf_bytes=LEAF,
                 digest_function=DIGEST_FUNCTION,
-            )
-            yield service_pb2.GenerateResponse(header=header).SerializeToString()
+            ).SerializeToString()
+            if not request.without_plan:
+                header = message_field(_HEADER_PLAN, held.packed.data) + header
+            yield self._fits(message_field(_HEADER, header))
             checkpoint = self._checkpoint(held, stack, context)
             trailer = service_pb2.GenerateTrailer()
             yield from self._chunks(checkpoint, start, held, request.tensor_digests, trailer)
@@ -128,29 +170,27 @@ class Service:
         trailer: service_pb2.GenerateTrailer,
     ) -> Iterator[bytes]:
         files = FileDigests(checkpoint, start)
-        tensors = TensorDigests(held.plan) if with_tensors else None
+        tensors = TensorDigests(held.packed.plan()) if with_tensors else None
         pieces = all_spans([file.size for file in checkpoint.files], start)
         for framed in self._streamer.stream(checkpoint, pieces, chunk_frame):
             files.add(framed)
             if tensors:
                 tensors.add(framed)
             yield framed.message
-        for name, size, digest in files.result():
-            trailer.files.add(name=name, size=size, digest=digest)
-        for name, digest in tensors.result() if tensors else ():
-            trailer.tensors.add(name=name, digest=digest)
+        trailer.files.extend(files.result())
+        trailer.tensors.extend(tensors.result() if tensors else ())
 
     def _checkpoint(self, held: Held, stack: ExitStack, context: grpc.ServicerContext) -> Checkpoint:
         if held.checkpoint is not None:
             return held.checkpoint
         directory = stack.enter_context(scratch())
-        return self._plans.run_torch(held.plan, directory, _cancelled(context))
+        return self._plans.run_torch(held, directory, _call(context))
 
     def read(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         request = request_of(service_pb2.ReadRequest, data)
         if request.source.WhichOneof("source") in ("recipe", "recipe_text"):
             raise invalid("source", "ranges are read from a plan; call Resolve and name it by its digest", RequestError)
-        checkpoint = self._plans.get(request.source, _cancelled(context)).checkpoint
+        checkpoint = self._plans.get(request.source, _call(context)).checkpoint
         if checkpoint is None:
             raise Unsupported("generator `torch` makes whole checkpoints only; call Generate")
         index = find_file(checkpoint.files, request.file)
@@ -181,28 +221,69 @@ class Service:
             roles=ROLES,
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
+                plan_bytes=limits.plan_bytes,
                 leaf_bytes=LEAF,
                 elements=limits.elements,
                 literal_bytes=limits.literal_bytes,
                 tensors=limits.tensors,
+                whole_elements=limits.whole_elements,
+                streams=settings.streams,
+                held_bytes=settings.held_bytes,
+                page_size=PAGE_SIZE,
+                builds=settings.build_workers,
                 build_seconds=int(settings.build.seconds),
                 build_bytes=settings.build.bytes,
+                torch_seconds=int(settings.torch.seconds),
+                torch_bytes=settings.torch.bytes,
                 module_depth=tree.MAX_DEPTH,
-                whole_elements=limits.whole_elements,
+                modules=tree.MAX_MODULES,
+                axes=draw.MAX_AXES,
+                parts=draw.MAX_PARTS,
+                fill_depth=draw.MAX_DEPTH,
+                selector_depth=selectors.MAX_DEPTH,
             ),
         )
-        response.MergeFrom(self._plans.capabilities(_cancelled(context)))
+        response.MergeFrom(self._plans.capabilities(_call(context).cancelled))
         return response.SerializeToString()
 
     def _fits(self, data: bytes) -> bytes:
         most = self._settings.limits.message_bytes
         if len(data) > most:
-            raise LimitExceeded(f"the answer has {len(data):,} bytes; messages carry {most:,}")
+            remedy = "take the plan in pieces (DownloadPlan), the stream without it, or a smaller page"
+            raise LimitExceeded.of(f"the answer has {len(data):,} bytes", "message_bytes", most, remedy)
         return data
 
 
-def _cancelled(context: grpc.ServicerContext) -> Callable[[], bool]:
-    return lambda: not context.is_active()
+def _call(context: grpc.ServicerContext) -> Call:
+    """Who asks is what the connection proves."""
+    caller = b"\n".join(context.peer_identities() or ()).decode(errors="backslashreplace")
+    return Call(caller, lambda: not context.is_active())
+
+
+@contextmanager
+def _slot(slots: threading.BoundedSemaphore, full: str) -> Iterator[None]:
+    """One of the slots. Errors: Busy if all are taken."""
+    if not slots.acquire(blocking=False):
+        raise Busy(f"{full}; try again, or ask another server")
+    try:
+        yield
+    finally:
+        slots.release()
+
+
+_T = TypeVar("_T")
+
+
+def _page(
+    entries: Sequence[_T], request: service_pb2.ListTensorsRequest | service_pb2.ListModelsRequest
+) -> tuple[Sequence[_T], str]:
+    """The page that is asked for, and the token of the next: the number of its first entry. Errors: RequestError."""
+    token = request.page_token or "0"
+    if not _TOKEN.fullmatch(token):
+        raise invalid("page_token", f"{token[:40]!r} is no next_page_token of this server", RequestError)
+    begin, count = int(token), min(request.page_size or PAGE_SIZE, PAGE_SIZE)
+    end = begin + count
+    return entries[begin:end], str(end) if end < len(entries) else ""
 
 
 def _libraries() -> dict[str, str]:
@@ -217,8 +298,8 @@ def _libraries() -> dict[str, str]:
 
 def _check_start(held: Held, position: service_pb2.Position) -> Place:
     """Where to start."""
-    files = held.plan.files
-    if held.plan.generator == TORCH and (position.file or position.offset):
+    files = held.files
+    if held.generator == TORCH and (position.file or position.offset):
         raise invalid("start", "generator `torch` cannot resume; start at 0", RequestError)
     if position.file >= len(files):
         raise OutOfRange(f"start.file is {position.file}; the plan has {len(files)} files")

@@ -27,6 +27,8 @@ class Settings:
     """Load libraries and kernels before listening, not when the first request needs them."""
     whole_bytes: int = 1 << 30
     """Memory for tensors that are made whole, such as orthogonal ones."""
+    held_bytes: int = 256 << 20
+    """Memory for plans that are kept for later calls; the latest is kept whatever its size."""
     limits: Limits = field(default_factory=Limits)
     build: JobLimits = field(default_factory=JobLimits)
     torch: JobLimits = field(default_factory=lambda: JobLimits(3600, physical_memory() * 3 // 4))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 
 from initium.errors import DOMAIN, REASONS, InitiumError, ServerError
 
+_R = TypeVar("_R")
 StreamHandler = Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]
 
 MAX_VIOLATIONS = 20
@@ -97,10 +98,10 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     raise AssertionError("abort_with_status raises")
 
 
-def unary(handler: Callable[[bytes, grpc.ServicerContext], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    """A unary handler whose errors become statuses."""
+def unary(handler: Callable[[_R, grpc.ServicerContext], bytes]) -> Callable[[_R, grpc.ServicerContext], bytes]:
+    """A handler with one answer whose errors become statuses."""
 
-    def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
+    def handle(request: _R, context: grpc.ServicerContext) -> bytes:
         try:
             return handler(request, context)
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from initium.errors import ServerError
@@ -13,10 +14,10 @@ from initium_law.dtypes import Bytes
 class StoredCheckpoint:
     """The files of a plan, weights from a directory and small files from the plan itself."""
 
-    def __init__(self, plan: plan_pb2.Plan, directory: Path) -> None:
-        self.files = plan.files
-        self._paths = [directory / file.name for file in plan.files]
-        for file, path in zip(plan.files, self._paths, strict=True):
+    def __init__(self, files: Sequence[plan_pb2.PlannedFile], directory: Path) -> None:
+        self.files = files
+        self._paths = [directory / file.name for file in files]
+        for file, path in zip(files, self._paths, strict=True):
             if file.HasField("content"):
                 path.write_bytes(file.content)
 

@@ -11,7 +11,7 @@ from blake3 import blake3
 from initium.contract.leaves import Place, Span, file_root, leaf_digest
 from initium.plan.ahead import in_order
 from initium.plan.checkpoint import Checkpoint
-from initium.v1 import plan_pb2
+from initium.v1 import plan_pb2, service_pb2
 from initium_law.dtypes import Bytes
 from initium_server.rpc.framing import Framer
 
@@ -72,46 +72,47 @@ class FileDigests:
         if root := self._roots.get(framed.span.file):
             root.update(framed.digest)
 
-    def result(self) -> list[tuple[str, int, str]]:
-        """(name, size, digest) of every whole file."""
-        return [(self._files[i].name, self._files[i].size, root.hexdigest()) for i, root in self._roots.items()]
+    def result(self) -> Iterator[service_pb2.StreamedFile]:
+        """Every whole file."""
+        for i, root in self._roots.items():
+            yield service_pb2.StreamedFile(file=i, digest=root.digest())
 
 
 class TensorDigests:
     """Digests of the tensors that a stream carries whole."""
 
     def __init__(self, plan: plan_pb2.Plan) -> None:
-        self._tensors = sorted(plan.tensors, key=lambda tensor: (tensor.file, tensor.offset, tensor.size))
+        places = ((t.file, t.offset, t.offset + t.size, i) for i, t in enumerate(plan.tensors))
+        self._places = sorted(places)
         self._next = 0
         self._hasher, self._seen = blake3(), 0
-        self._done: list[tuple[str, str]] = []
+        self._done: list[service_pb2.StreamedTensor] = []
 
     def add(self, framed: Framed) -> None:
         """Takes the next leaf of the stream."""
         span = framed.span
         begin, end = span.offset, span.offset + span.size
-        while self._next < len(self._tensors):
-            tensor = self._tensors[self._next]
-            first, last = tensor.offset, tensor.offset + tensor.size
-            if (tensor.file, first) >= (span.file, end):
+        while self._next < len(self._places):
+            file, first, last, _ = self._places[self._next]
+            if (file, first) >= (span.file, end):
                 return
-            if (tensor.file, last) > (span.file, begin):
+            if (file, last) > (span.file, begin):
                 part = framed.data[max(first - begin, 0) : last - begin]
                 self._hasher.update(part.data)
                 self._seen += len(part)
-            if (tensor.file, last) > (span.file, end):
+            if (file, last) > (span.file, end):
                 return
-            self._finish(tensor)
+            self._finish()
 
-    def _finish(self, tensor: plan_pb2.PlannedTensor) -> None:
-        if self._seen == tensor.size:
-            self._done.append((tensor.name, self._hasher.hexdigest()))
+    def _finish(self) -> None:
+        _, first, last, index = self._places[self._next]
+        if self._seen == last - first:
+            self._done.append(service_pb2.StreamedTensor(tensor=index, digest=self._hasher.digest()))
         self._next += 1
         self._hasher, self._seen = blake3(), 0
 
-    def result(self) -> list[tuple[str, str]]:
-        """(name, digest) of every tensor streamed whole."""
-        for tensor in self._tensors[self._next :]:
-            if tensor.size == 0:
-                self._finish(tensor)
+    def result(self) -> list[service_pb2.StreamedTensor]:
+        """Every tensor streamed whole."""
+        while self._next < len(self._places):  # Those without elements; what else is left was not seen whole.
+            self._finish()
         return self._done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import requires
 from types import ModuleType
@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from initium.errors import InitiumError, PreconditionError, invalid
+from initium.errors import InitiumError, PreconditionError, RecipeError, RequestError, Unsupported, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
@@ -68,7 +68,7 @@ def model(library: architecture_pb2.LibraryModel) -> nn.Module:
 
 def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     """Checks a request without building anything."""
-    adapter = _adapter(library.source)
+    adapter = _adapter(library.source, f"{FIELD}.source")
     if not library.name:
         raise invalid(f"{FIELD}.name", "required: the model's name")
     prepared = adapter.prepare(library)
@@ -94,10 +94,25 @@ def load(library: architecture_pb2.LibraryModel) -> None:
             importlib.import_module(adapters()[library.source])
 
 
-def _adapter(source: str) -> ModuleType:
+def models(source: str) -> tuple[Iterable[str], Iterable[str]]:
+    """The names of a library's models, and the model types that its configurations may have, if it has such.
+
+    Errors: RequestError, PreconditionError; Unsupported where its adapter lists none.
+    """
+    try:
+        found = _adapter(source, "source")
+    except RecipeError as error:
+        raise RequestError(violations=error.violations) from None
+    if not hasattr(found, "names"):
+        raise Unsupported(f"the adapter of {source!r} lists no models")
+    with quiet():
+        return found.names(), found.model_types() if hasattr(found, "model_types") else ()
+
+
+def _adapter(source: str, field: str) -> ModuleType:
     known = adapters()
     if source not in known:
-        raise invalid(f"{FIELD}.source", f"unknown source {source!r}; {suggestion(source, known, 'sources')}")
+        raise invalid(field, f"unknown source {source!r}; {suggestion(source, known, 'sources')}")
     try:
         with quiet():
             return importlib.import_module(known[source])

@@ -13,7 +13,7 @@ from initium.plan.fills import encode_fill
 from initium.plan.limits import Limits, check_size
 from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_server import planning
-from initium_server.planning.inventory import InventoryTensor
+from initium_server.planning.inventory import TENSOR_KINDS, InventoryTensor
 from initium_server.sources import build_inventory, load
 from initium_server.workers.child import Work
 
@@ -46,14 +46,14 @@ def read(text: bytes) -> Work:
 
 
 def inventory(limits: Limits, architecture: bytes) -> Work:
-    """Serialized Architecture to a serialized ResolveResponse with its tensors."""
+    """Serialized Architecture to a serialized ListTensorsResponse with all its tensors."""
     message = architecture_pb2.Architecture.FromString(architecture)
     load(message)
 
     def work() -> bytes:
         tensors = build_inventory(message).tensors
         check_size("architecture", ((tensor.name, tensor.shape) for tensor in tensors), 0, limits)
-        return service_pb2.ResolveResponse(inventory=map(_inventory_message, tensors)).SerializeToString()
+        return service_pb2.ListTensorsResponse(tensors=map(_inventory_message, tensors)).SerializeToString()
 
     return work
 
@@ -64,7 +64,7 @@ def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
         name=tensor.name,
         shape=tensor.shape,
         dtype=tensor.dtype,
-        kind=tensor.kind,
+        kind=TENSOR_KINDS[tensor.kind],
         module_path=owner.module_path,
         classes=owner.classes,
         class_path=owner.class_path,
@@ -76,6 +76,13 @@ def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
     if tensor.default is not None:
         message.default_fill.CopyFrom(encode_fill(tensor.default))
     return message
+
+
+def models(source: bytes) -> Work:
+    """The name of a model library to a serialized ListModelsResponse with all its models."""
+    library = importlib.import_module("initium_server.sources.library")  # It imports torch.
+    names, types = library.models(source.decode())
+    return service_pb2.ListModelsResponse(names=sorted(set(names)), model_types=sorted(types)).SerializeToString
 
 
 def capabilities(device: str, threads: int, argument: bytes) -> Work:

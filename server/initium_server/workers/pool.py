@@ -40,7 +40,7 @@ class JobLimits:
     seconds: float = 120
     bytes: int = 8 << 30
     """Memory beyond the loaded libraries."""
-    answer_bytes: int = Limits().message_bytes
+    answer_bytes: int = Limits().plan_bytes
     """What it may send back."""
 
 
@@ -123,7 +123,7 @@ class Pool:
         if len(received) >= LENGTH.size and not only_ended:
             size, most = LENGTH.unpack_from(received)[0], self._limits.answer_bytes
             if size > most:
-                raise LimitExceeded(f"the answer has {size:,} bytes; messages carry at most {most:,}")
+                raise LimitExceeded.of(f"the plan has {size:,} bytes", "plan_bytes", most, "make the model smaller")
 
     def _decode(self, received: bytearray) -> bytes:
         frame = _frame(received)

@@ -21,6 +21,11 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     return Prepared(construct, {"timm": timm.__version__}, accepted)
 
 
+def names() -> list[str]:
+    """What `LibraryModel.name` may be."""
+    return list(timm.list_models())
+
+
 def _check_name(name: str) -> None:
     field = f"{FIELD}.name"
     if ":" in name or "/" in name:

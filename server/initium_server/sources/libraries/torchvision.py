@@ -27,6 +27,11 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     return Prepared(construct, {"torchvision": torchvision.__version__}, accepted)
 
 
+def names() -> list[str]:
+    """What `LibraryModel.name` may be."""
+    return list(torchvision.models.list_models())
+
+
 def _no_weights(names: Container[str]) -> dict[str, Any]:
     """Detection and segmentation models download a backbone unless that is switched off."""
     return {name: None for name in ("weights", "weights_backbone") if name in names}

@@ -48,6 +48,17 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     return Prepared(construct, versions, _target(type(config)), f"{FIELD}.config", files_of)
 
 
+def names() -> list[str]:
+    """What `LibraryModel.name` may be: Auto classes, and model classes."""
+    autos = [auto for auto in dir(modeling_auto) if auto.startswith("AutoModel")]
+    return autos + [name for name in dir(transformers) if re.search(r"(Model|For[A-Z]\w*)$", name)]
+
+
+def model_types() -> list[str]:
+    """What `model_type` of a configuration may be."""
+    return list(CONFIG_MAPPING.keys())
+
+
 def files_of(model: nn.Module) -> Mapping[str, bytes]:
     """`config.json`, as `save_pretrained` writes it beside float32 weights.
 
@@ -65,9 +76,7 @@ def _head_class(name: str) -> Any:
     is_auto = name.startswith("AutoModel") and hasattr(found, "from_config")
     if is_auto or (isinstance(found, type) and issubclass(found, PreTrainedModel)):
         return found
-    autos = [auto for auto in dir(modeling_auto) if auto.startswith("AutoModel")]
-    heads = autos + [name for name in dir(transformers) if re.search(r"(Model|For[A-Z]\w*)$", name)]
-    raise invalid(f"{FIELD}.name", f"transformers has no model class {name!r}; {suggestion(name, heads, 'classes')}")
+    raise invalid(f"{FIELD}.name", f"transformers has no model class {name!r}; {suggestion(name, names(), 'classes')}")
 
 
 def _constructor(head: Any, name: str, config: Any) -> Any:
