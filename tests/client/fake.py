@@ -16,10 +16,10 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from initium.contract.canonical import seal
-from initium.contract.leaves import LEAF, file_digest, leaf_digest
-from initium.errors import DOMAIN
+from initium.contract.leaves import LEAF, file_root, leaf_digest
+from initium.contract.pieces import joined, split
+from initium.errors import DOMAIN, RequestError
 from initium.v1 import service_pb2 as pb
-from initium.v1.manifest_pb2 import FileDigest, TensorDigest
 from initium.v1.plan_pb2 import Plan, PlannedFile
 
 Messages = Generator[bytes, None, bool]
@@ -107,7 +107,7 @@ class Faults:
 
 def header(plan: Plan, **fields: Any) -> bytes:
     """The first message of a stream, or one with other fields."""
-    known = {"plan_digest": plan.plan_digest, "leaf_bytes": LEAF, "digest_function": "BLAKE3"}
+    known = {"plan_digest": bytes.fromhex(plan.plan_digest), "leaf_bytes": LEAF, "digest_function": "BLAKE3"}
     message = pb.GenerateHeader(**{"server_version": "fake", **known, **fields})
     return pb.GenerateResponse(header=message).SerializeToString()
 
@@ -140,8 +140,14 @@ class FakeServer:
         return grpc.method_handlers_generic_handler(
             "initium.v1.InitiumService",
             {
-                "Resolve": grpc.unary_unary_rpc_method_handler(
-                    self.resolve, pb.ResolveRequest.FromString, self._serialized
+                "DownloadPlan": grpc.unary_stream_rpc_method_handler(
+                    self.download, pb.DownloadPlanRequest.FromString, self._serialized
+                ),
+                "UploadPlan": grpc.stream_unary_rpc_method_handler(
+                    self.upload, pb.UploadPlanRequest.FromString, self._serialized
+                ),
+                "ListTensors": grpc.unary_unary_rpc_method_handler(
+                    self.tensors, pb.ListTensorsRequest.FromString, self._serialized
                 ),
                 "GetCapabilities": grpc.unary_unary_rpc_method_handler(
                     self.capabilities, pb.GetCapabilitiesRequest.FromString, self._serialized
@@ -176,12 +182,29 @@ class FakeServer:
     def _know(self, source: pb.PlanSource, context: grpc.ServicerContext) -> None:
         if source.HasField("plan"):
             self.faults.forgets = False
-        if self.faults.forgets or (source.plan_digest and source.plan_digest != self.plan.plan_digest):
+        if self.faults.forgets or (source.plan_digest and source.plan_digest.hex() != self.plan.plan_digest):
             context.abort_with_status(rich_error(code_pb2.NOT_FOUND, "PLAN_NOT_FOUND"))
 
-    def resolve(self, request: pb.ResolveRequest, context: grpc.ServicerContext) -> pb.ResolveResponse:
+    def download(
+        self, request: pb.DownloadPlanRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadPlanResponse]:
         self._admit(request, context)
-        return pb.ResolveResponse(plan=self.plan, total_bytes=sum(map(len, self.files)))
+        for piece in split(self.plan.SerializeToString()):
+            yield pb.DownloadPlanResponse(piece=piece)
+
+    def upload(self, requests: Iterator[pb.UploadPlanRequest], context: grpc.ServicerContext) -> pb.UploadPlanResponse:
+        pieces = list(requests)
+        self._admit(pieces[0], context)
+        plan = Plan.FromString(bytes(joined((each.piece for each in pieces), 1 << 30, RequestError)))
+        self.faults.forgets = False
+        return pb.UploadPlanResponse(plan_digest=bytes.fromhex(plan.plan_digest))
+
+    def tensors(self, request: pb.ListTensorsRequest, context: grpc.ServicerContext) -> pb.ListTensorsResponse:
+        """Two pages."""
+        self._admit(request, context)
+        if request.page_token:
+            return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w2")])
+        return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w1")], next_page_token="1")
 
     def capabilities(self, request: Any, context: grpc.ServicerContext) -> pb.GetCapabilitiesResponse:
         self._admit(request, context)
@@ -248,19 +271,21 @@ class FakeServer:
             return self.faults.encode(chunk)
         return pb.GenerateResponse(chunk=chunk).SerializeToString()
 
-    def _digests(self, first: int, start: int) -> list[FileDigest]:
+    def _digests(self, first: int, start: int) -> list[pb.StreamedFile]:
         result = []
         for file in range(first if start == 0 else first + 1, len(self.files)):
             data = self.files[file]
-            leaves = [leaf_digest(data[at : at + LEAF]) for at in range(0, len(data), LEAF)]
-            digest = "0" * 64 if self.faults.wrong_trailer else file_digest(len(data), leaves)
-            result.append(FileDigest(name=self.plan.files[file].name, size=len(data), digest=digest))
+            root = file_root(len(data))
+            for at in range(0, len(data), LEAF):
+                root.update(leaf_digest(data[at : at + LEAF]))
+            digest = bytes(32) if self.faults.wrong_trailer else root.digest()
+            result.append(pb.StreamedFile(file=file, digest=digest))
         return result
 
-    def _tensor_digests(self) -> Iterator[TensorDigest]:
-        for tensor in self.plan.tensors:
+    def _tensor_digests(self) -> Iterator[pb.StreamedTensor]:
+        for i, tensor in enumerate(self.plan.tensors):
             data = self.files[tensor.file][tensor.offset : tensor.offset + tensor.size]
-            yield TensorDigest(name=tensor.name, digest=leaf_digest(data).hex())
+            yield pb.StreamedTensor(tensor=i, digest=leaf_digest(data))
 
     def read(self, request: pb.ReadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         context.add_callback(self.ended.release)

@@ -8,14 +8,29 @@ import json
 import math
 import platform
 import re
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
+import rfc8785
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initium.contract.canonical import canonical_json, digests, hex_float, parse_hex_float, seal
-from initium.v1 import plan_pb2
+from initium.contract.canonical import (
+    canonical_json,
+    canonical_manifest,
+    digests,
+    hex_float,
+    parse_hex_float,
+    seal,
+    to_json,
+)
+from initium.v1 import manifest_pb2, plan_pb2
 
+VECTORS = Path(__file__).parents[2] / "proto/vectors"
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -49,7 +64,7 @@ def whole_plan(generator: str) -> plan_pb2.Plan:
     fill = plan_pb2.Fill(constant=plan_pb2.ConstantFill(value="0x1p+0"))
     plan.tensors.add(
         name="b\u00e9", shape=[2, 3], dtype="F32", fill=fill, aliases=["c"], rule="init.rules[0]", initializer="ones",
-        resolved={"gain": "0x1p+0"}, kind="parameter", trainable=True, group=0, module_class="Linear", file=1,
+        resolved={"gain": "0x1p+0"}, kind=1, trainable=True, group=0, module_class="Linear", file=1,
         offset=8, size=24, ordinal=3,
     )  # fmt: skip
     plan.tensors.add(name="a", dtype="U8", group=0)
@@ -89,6 +104,70 @@ def test_the_digest_is_of_all_but_the_digests() -> None:
     assert (plan.plan_digest, plan.weights_key) == digests(whole_plan("stream-v1"))
 
 
+def fill_in(message: Message, random: Random, depth: int = 0) -> Message:
+    """Random values in about half of the fields, whatever fields there are."""
+    for field in message.DESCRIPTOR.fields:
+        if random.random() < 0.4 or depth > 5:
+            continue
+        target = getattr(message, field.name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            value = field.message_type.fields_by_name["value"]
+            for _ in range(random.randrange(4)):
+                if value.message_type is None:
+                    target[text(random)] = scalar(value, random)
+        elif field.message_type is not None and field.message_type.full_name == "google.protobuf.Struct":
+            target.update({text(random): random.choice([1e21, -0.5, 3, True, None, "\u2028", [1, {"a": 1e-7}], {}])})
+        elif field.message_type is not None:
+            for each in [target.add() for _ in range(random.randrange(3))] if field.is_repeated else [target]:
+                each.SetInParent()
+                fill_in(each, random, depth + 1)
+        elif field.is_repeated:
+            target.extend(scalar(field, random) for _ in range(random.randrange(4)))
+        else:
+            setattr(message, field.name, scalar(field, random))
+    return message
+
+
+def scalar(field: Any, random: Random) -> Any:
+    kinds = {"STRING": text, "BOOL": lambda r: r.random() < 0.5, "BYTES": lambda r: r.randbytes(r.randrange(5))}
+    kinds["DOUBLE"] = lambda r: r.choice([0.0, 1.5, 1e300])
+    kinds["UINT64"] = lambda r: r.choice([0, 1, 2**64 - 1])
+    kinds["SINT64"] = lambda r: r.choice([0, -1, 2**63 - 1])
+    kinds["ENUM"] = lambda r: r.choice([*(value.number for value in field.enum_type.values), 99])
+    name = next(kind for kind in (*kinds, "32") if getattr(field, f"TYPE_{kind}", None) == field.type or kind == "32")
+    return kinds.get(name, lambda r: r.choice([0, 1, 2**31 - 1]))(random)
+
+
+def text(random: Random) -> str:
+    return "".join(random.choices('ab"\\/\x00\x1f\x7f\n\u00e9\u2028\ufb33\U0001f600', k=random.randrange(5)))
+
+
+@given(st.randoms(use_true_random=True))
+def test_the_canonical_form_is_that_of_the_json_mapping(random: Random) -> None:
+    """Whatever is in a plan, a field that was added yesterday included."""
+    plan = plan_pb2.Plan()
+    fill_in(plan, random)
+    assert canonical_json(plan) == rfc8785.dumps(to_json(plan))
+    body = {name: value for name, value in to_json(plan).items() if name not in ("plan_digest", "weights_key")}
+    assert digests(plan)[0] == hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+    manifest = manifest_pb2.Manifest()
+    fill_in(manifest, random)
+    assert canonical_manifest(manifest) == rfc8785.dumps(to_json(manifest))
+
+
+def vectors() -> list[tuple[str, str, str]]:
+    lines = (VECTORS / "plans.txt").read_text("utf-8").split("\n")
+    return [tuple(line.split(" ", 2)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("digest", "key", "form"), vectors())
+def test_vectors_of_digests(digest: str, key: str, form: str) -> None:
+    plan = json_format.ParseDict(json.loads(form), plan_pb2.Plan())
+    assert digests(plan) == (digest, key)
+    assert canonical_json(plan).decode() == form
+    assert hashlib.sha256(form.encode()).hexdigest() == digest
+
+
 def test_an_empty_plan_has_digests() -> None:
     digest, key = digests(plan_pb2.Plan())
     assert digest == hashlib.sha256(b"{}").hexdigest()
@@ -111,6 +190,16 @@ HEX_FLOATS = {
 def test_hex_floats(value: float) -> None:
     assert hex_float(value) == HEX_FLOATS[value]
     assert parse_hex_float(HEX_FLOATS[value]) == value
+
+
+GRAMMAR = re.compile(
+    r"-?0x(0p\+0|1(\.[0-9a-f]{0,12}[1-9a-f])?p(\+0|[+-][1-9][0-9]{0,3})|0\.[0-9a-f]{0,12}[1-9a-f]p-1022)"
+)
+
+
+@given(NUMBERS | st.floats(-1e-307, 1e-307))
+def test_floats_are_of_the_grammar_of_plan_proto(value: float) -> None:
+    assert GRAMMAR.fullmatch(hex_float(value))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries write other digits")

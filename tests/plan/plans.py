@@ -7,8 +7,8 @@ from typing import Any
 
 from initium.contract.canonical import seal
 from initium.plan.fills import encode_fill
-from initium.plan.layout import write_layout
-from initium.v1.plan_pb2 import Plan
+from initium.plan.layout import layout_of, write_layout
+from initium.v1.plan_pb2 import Plan, TensorKind
 from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Orthogonal, Part, Parts
 
 LITERAL = bytes(range(24))
@@ -27,6 +27,7 @@ TENSORS: list[tuple[str, tuple[int, ...], str, Fill]] = [
 ]
 """Names, shapes, dtypes and fills, in file order."""
 
+PARAMETER = TensorKind.TENSOR_KIND_PARAMETER
 CONFIG = b'{"a": 1}'
 
 
@@ -35,11 +36,16 @@ def make_plan(tensors: list[tuple[str, tuple[int, ...], str, Fill]] = TENSORS, *
     plan = Plan(plan_version=1, generator="stream-v1", seed=5, **fields)
     for i, (name, shape, dtype, fill) in enumerate(tensors):
         plan.tensors.add(
-            name=name, shape=shape, dtype=dtype, fill=encode_fill(fill), kind="parameter", ordinal=len(tensors) - i
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            fill=encode_fill(fill),
+            kind=PARAMETER,
+            ordinal=len(tensors) - i,
         )
     if any(isinstance(fill, Literal) for *_, fill in tensors):
         plan.literals[DIGEST] = LITERAL
-    write_layout(plan, {"config.json": CONFIG})
+    write_layout(plan, layout_of(plan), {"config.json": CONFIG})
     return seal(plan)
 
 

@@ -9,7 +9,7 @@ import pytest
 from initium.contract.canonical import seal
 from initium.errors import InitiumError, LimitExceeded, PlanError, Unsupported
 from initium.plan.check import check_plan
-from initium.plan.layout import write_layout
+from initium.plan.layout import layout_of, write_layout
 from initium.plan.limits import Limits
 from initium.v1.plan_pb2 import Plan
 from initium_law.draw import MAX_AXES
@@ -43,7 +43,7 @@ def test_a_missing_layout_is_filled_in(shards: int | None, digests: bool) -> Non
     plan.ClearField("files")
     if shards:
         plan.max_shard_bytes = shards
-    write_layout(plan, {})
+    write_layout(plan, layout_of(plan), {})
     whole = Plan()
     whole.CopyFrom(seal(plan))
     if not digests:

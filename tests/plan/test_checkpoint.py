@@ -187,7 +187,7 @@ def test_files_are_found_by_name() -> None:
     with pytest.raises(FileNotFound, match=r"no file 'x'; it has model.safetensors, config.json") as caught:
         CHECKPOINT.read("x")
     assert caught.value.reason == "FILE_NOT_FOUND"
-    assert caught.value.metadata == {"files": "model.safetensors,config.json"}
+    assert caught.value.metadata == {"file_count": "2"}
 
 
 def test_offsets_reach_to_the_end_and_no_further() -> None:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import _TYPES
 
-from initium.plan.layout import TensorSpec, WeightFile, lay_out
+from initium.plan.layout import TensorSpec, WeightFile, lay_out, spec_of
 from initium_law.dtypes import ITEM_SIZE
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda n: n != "__metadata__")
 SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)
 SPECS = st.dictionaries(NAMES, st.tuples(SHAPES, st.sampled_from(sorted(ITEM_SIZE))), max_size=12).map(
-    lambda d: [TensorSpec(name, shape, dtype, i) for i, (name, (shape, dtype)) in enumerate(d.items())]
+    lambda d: [spec_of(name, shape, dtype, i) for i, (name, (shape, dtype)) in enumerate(d.items())]
 )
 
 
@@ -44,7 +44,7 @@ def test_a_file_is_what_safetensors_serializes(specs: list[TensorSpec]) -> None:
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=20), st.integers(1, 120))
 def test_shards_are_hugging_faces(sizes: list[int], limit: int) -> None:
-    specs = [TensorSpec(f"t{i}", (size,), "U8", i) for i, size in enumerate(sizes)]
+    specs = [spec_of(f"t{i}", (size,), "U8", i) for i, size in enumerate(sizes)]
     tensors = {spec.name: torch.empty(spec.shape, dtype=torch.uint8) for spec in specs}
     split = split_torch_state_dict_into_shards(tensors, max_shard_size=limit)
     files = lay_out(specs, limit)

@@ -157,7 +157,7 @@ def test_a_value_that_the_dtype_cannot_hold_is_an_error() -> None:
     with pytest.raises(RecipeError) as caught:
         planned(inventory, dtype="F8_E4M3")
     (violation,) = caught.value.violations
-    assert violation.field == "init (x)"
+    assert violation.field == "init.rules"
     assert "no infinity" in violation.message
 
 

@@ -14,6 +14,7 @@ from initium.errors import RecipeError
 from initium.plan.check import check_plan
 from initium.plan.limits import Limits
 from initium.v1 import plan_pb2
+from initium.v1.plan_pb2 import TensorKind
 from initium_law.grammar import Constant
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 from tests.planning.inventories import CONVNET, owner, tensor
@@ -39,10 +40,11 @@ def test_a_tensor_is_described_with_what_decided_it() -> None:
         "dtype": "F32",
         "fill": {"normal": {"mean": "0x0p+0", "std": "0x1.279a74590331cp+0"}},
         "aliases": ["head.weight", "lm.weight"],
-        "rule": "init.rules[0] embeddings",
+        "rule": "init.rules[0]",
+        "rule_name": "embeddings",
         "initializer": "xavier_normal",
         "resolved": {"fan_in": "2", "fan_out": "4", "gain": "0x1p+1", "std": "0x1.279a74590331cp+0"},
-        "kind": "parameter",
+        "kind": "TENSOR_KIND_PARAMETER",
         "trainable": True,
         "module_class": "Embedding",
         "offset": described["offset"],
@@ -52,8 +54,8 @@ def test_a_tensor_is_described_with_what_decided_it() -> None:
 
 def test_a_library_default_is_described_as_such() -> None:
     scale = by_name(planned(TIED))["scale"]
-    assert (scale.rule, scale.initializer, dict(scale.resolved)) == ("library default", "", {})
-    assert (scale.kind, scale.trainable, scale.ordinal) == ("buffer", False, 1)
+    assert (scale.rule, scale.rule_name, scale.initializer, dict(scale.resolved)) == ("", "", "", {})
+    assert (scale.kind, scale.trainable, scale.ordinal) == (TensorKind.TENSOR_KIND_BUFFER, False, 1)
     assert scale.fill.constant.value == "0x1p+0"
 
 

@@ -54,7 +54,7 @@ def test_every_rule_that_fails_is_reported_at_once() -> None:
 
 
 def test_an_optional_rule_may_decide_nothing_but_not_fail() -> None:
-    assert run({"match": {"path": ["nope"]}, "optional": True, "ones": {}})["head.weight"].rule == "library default"
+    assert run({"match": {"path": ["nope"]}, "optional": True, "ones": {}})["head.weight"].rule == ""
     assert [f for f, _ in reported({"match": ALL, "optional": True, "eye": {}})] == ["init.rules[0].eye"]
 
 
@@ -100,8 +100,8 @@ def without_default(name: str, reason: str = "") -> InventoryTensor:
 def test_every_tensor_that_nothing_fills_is_reported_with_the_librarys_reason() -> None:
     inventory = Inventory((without_default("a.w"), tensor("b.w", (1,)), without_default("c.w", "it is drawn by qr")))
     assert reported(inventory=inventory) == [
-        ("init (a.w)", "a.w [2, 3] has no rule, and its library gives it no fill; add a rule that matches it"),
-        ("init (c.w)", "c.w [2, 3] has no rule, and it is drawn by qr; add a rule that matches it"),
+        ("init.rules", "a.w [2, 3] has no rule, and its library gives it no fill; add a rule that matches it"),
+        ("init.rules", "c.w [2, 3] has no rule, and it is drawn by qr; add a rule that matches it"),
     ]
     assert run({"match": {"path": ["*.w"]}, "ones": {}}, inventory=inventory)["c.w"].fill == fills.Constant(1.0)
 
@@ -125,7 +125,7 @@ def test_a_default_that_the_law_cannot_draw_is_reported_for_the_tensor() -> None
     """A rule's dtype is what the fill is drawn in."""
     inventory = Inventory((tensor("x", (2,), default=fills.Literal("0" * 64)),))
     ((field, message),) = reported(inventory=inventory)
-    assert field == "init (x)"
+    assert field == "init.rules"
     assert "no literal" in message
     assert message.endswith("; add a rule that matches it")
 
@@ -145,21 +145,22 @@ OUT = {"match": {"path": ["o.*"]}, "ones": {}}
 
 
 @pytest.mark.parametrize(
-    ("rules", "decides"),
+    ("rules", "decides", "name"),
     [
-        ([HEAD, EMBEDDING | {"ties": "first"}], "init.rules[1] embeddings"),
-        ([HEAD | {"ties": "first"}, EMBEDDING], "init.rules[1] embeddings"),
-        ([OUT, HEAD | {"ties": "first"}], "init.rules[1] heads"),
-        ([EMBEDDING, SAME], "init.rules[0] embeddings"),
-        ([OUT | {"match": {"path": ["h.*", "o.*"]}}], "init.rules[0]"),
-        ([OUT], "init.rules[0]"),
-        ([OUT, {"match": ALL, "ties": "first", "zeros": {}}], "init.rules[1]"),
+        ([HEAD, EMBEDDING | {"ties": "first"}], "init.rules[1]", "embeddings"),
+        ([HEAD | {"ties": "first"}, EMBEDDING], "init.rules[1]", "embeddings"),
+        ([OUT, HEAD | {"ties": "first"}], "init.rules[1]", "heads"),
+        ([EMBEDDING, SAME], "init.rules[0]", "embeddings"),
+        ([OUT | {"match": {"path": ["h.*", "o.*"]}}], "init.rules[0]", ""),
+        ([OUT], "init.rules[0]", ""),
+        ([OUT, {"match": ALL, "ties": "first", "zeros": {}}], "init.rules[1]", ""),
     ],
 )
 def test_a_tied_tensor_is_decided_by_the_first_of_its_names_that_a_rule_matches(
-    rules: list[dict[str, Any]], decides: str
+    rules: list[dict[str, Any]], decides: str, name: str
 ) -> None:
-    assert run(*rules, inventory=TIES)["e.weight"].rule == decides
+    done = run(*rules, inventory=TIES)["e.weight"]
+    assert (done.rule, done.rule_name) == (decides, name)
 
 
 def test_ties_written_in_more_than_two_ways_name_the_first_that_differs() -> None:

@@ -31,11 +31,11 @@ def test_first_match_wins_and_is_explained() -> None:
         {"match": {"tensor": ["weight"]}, "normal": {"std": 0.5}},
     )
     conv = done["conv1.weight"]
-    assert (conv.rule, conv.initializer) == ("init.rules[0] convs", "kaiming_normal")
+    assert (conv.rule, conv.rule_name, conv.initializer) == ("init.rules[0]", "convs", "kaiming_normal")
     assert conv.numbers["fan"] == "72"
     assert parse_hex_float(conv.numbers["std"]) == math.sqrt(2.0) / math.sqrt(72)
     assert done["head.weight"].fill == fills.Normal(0.0, 0.5)
-    assert done["bn1.bias"].rule == "library default"
+    assert done["bn1.bias"].rule == ""
 
 
 def test_rules_leave_buffers_alone_unless_they_name_them() -> None:

@@ -108,8 +108,9 @@ def _members(plan: Plan) -> dict[str, str]:
 
 
 def _object(members: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    yield "{"
     for i, name in enumerate(sorted(members)):
-        yield f'{"," if i else "{"}"{name}":'
+        yield f'{"," if i else ""}"{name}":'
         yield from members[name]
     yield "}"
 
