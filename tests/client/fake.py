@@ -93,6 +93,8 @@ class Faults:
     """Another encoding of chunks."""
     forgets: bool = False
     """Whether digests are unknown until the plan itself was sent."""
+    elsewhere: bool = False
+    """Whether uploaded plans go to another server."""
     error: Any = None
     """A status to fail every call with."""
     hangs: bool = False
@@ -196,7 +198,7 @@ class FakeServer:
         pieces = list(requests)
         self._admit(pieces[0], context)
         plan = Plan.FromString(bytes(joined((each.piece for each in pieces), 1 << 30, RequestError)))
-        self.faults.forgets = False
+        self.faults.forgets = self.faults.elsewhere
         return pb.UploadPlanResponse(plan_digest=bytes.fromhex(plan.plan_digest))
 
     def tensors(self, request: pb.ListTensorsRequest, context: grpc.ServicerContext) -> pb.ListTensorsResponse:

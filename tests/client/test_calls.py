@@ -13,7 +13,7 @@ from initium.client import rpc
 from initium.v1 import service_pb2 as pb
 from tests.client.clock import Clock
 from tests.client.conftest import RECIPE
-from tests.client.fake import FakeServer, Faults, make_plan, rich_error
+from tests.client.fake import FakeServer, Faults, rich_error
 
 MakeServer = Callable[..., FakeServer]
 
@@ -83,19 +83,20 @@ def test_a_request_beyond_64_mib_is_refused() -> None:
     largest = pb.ReadResponse(data=bytes(limit - 5))
     assert len(rpc.serialize(largest)) == limit
     largest.offset = 1
-    with pytest.raises(initium.LimitExceeded, match=f"has {limit + 2} bytes, the limit is {limit}") as caught:
+    with pytest.raises(initium.LimitExceeded, match=f"has {limit + 2:,} bytes; the limit is {limit:,}; make") as caught:
         rpc.serialize(largest)
     assert caught.value.reason == "TOO_LARGE"
+    assert (caught.value.metadata["limit"], caught.value.metadata["max"]) == ("message_bytes", str(limit))
 
 
 def test_a_request_beyond_the_limit_is_not_sent(
     client: initium.Client, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rpc, "MESSAGE_BYTES", 1000)
-    plan = make_plan({"x": b""}, literals={"x": bytes(1000)})
-    calls: list[Callable[[], object]] = [lambda: client.resolve(plan), lambda: client.read("x" * 1000, "x")]
+    long = {"architecture": RECIPE["architecture"], "seed": 1, "groups": {"optimizer": "x" * 1000}}
+    calls: list[Callable[[], object]] = [lambda: client.resolve(long), lambda: client.read("0" * 64, "x" * 1000)]
     for call in calls:
-        with pytest.raises(initium.LimitExceeded, match="the limit is 1000"):
+        with pytest.raises(initium.LimitExceeded, match="the limit is 1,000"):
             call()
     assert not server.requests
 
@@ -157,13 +158,15 @@ def test_an_answer_that_takes_too_long_is_an_error(server: FakeServer) -> None:
     assert caught.value.message.startswith(f"no answer from {server.address}: ")
 
 
-@pytest.mark.parametrize(("method", "call"), [("GetCapabilities", "capabilities"), ("Resolve", "resolve")])
+@pytest.mark.parametrize(
+    ("method", "call"), [("GetCapabilitiesResponse", "capabilities"), ("DownloadPlanResponse", "resolve")]
+)
 def test_an_answer_of_something_else_is_an_error(
     client: initium.Client, server: FakeServer, method: str, call: str
 ) -> None:
     server.faults.answer = b"<html>"
     arguments: list[Any] = [RECIPE] if call == "resolve" else []
-    reported = f"{server.address} answers {method} with something else; is it an Initium server"
+    reported = f"{server.address} sends something else than a {method}; is it an Initium server"
     with pytest.raises(initium.ServerError, match=reported):
         getattr(client, call)(*arguments)
     assert len(server.requests) == 1
@@ -204,12 +207,11 @@ def test_leaving_the_context_closes(server: FakeServer) -> None:
 
 
 def test_an_inventory_needs_no_seed(client: initium.Client, server: FakeServer) -> None:
-    server.faults.answer = pb.ResolveResponse(inventory=[pb.InventoryTensor(name="x")]).SerializeToString()
     inventory = client.inventory({"architecture": RECIPE["architecture"]})
-    assert [tensor.name for tensor in inventory] == ["x"]
-    (request,) = server.requests
-    assert request.view == pb.ResolveView.RESOLVE_VIEW_INVENTORY
-    assert not request.source.recipe.HasField("seed")
+    assert [tensor.name for tensor in inventory] == ["w1", "w2"], "page after page"
+    first, second = server.requests
+    assert (first.page_token, second.page_token, first.recipe) == ("", "1", second.recipe)
+    assert not first.recipe.HasField("seed")
 
 
 def test_a_seed_replaces_the_recipes_and_plans_are_checked_by_the_server(

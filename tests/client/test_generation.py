@@ -11,7 +11,6 @@ import pytest
 import initium
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
 from initium.v1 import service_pb2 as pb
-from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import PlannedTensor
 from tests.client.clock import Clock
 from tests.client.conftest import FILES, RECIPE, assert_complete
@@ -85,17 +84,24 @@ def test_digests_of_tensors_come_if_they_are_asked_for(make_server: Callable[...
     assert_complete(tmp_path / "out")
 
 
-def with_trailer(sent: Iterator[bytes], *files: FileDigest) -> list[bytes]:
+def with_trailer(sent: Iterator[bytes], *files: pb.StreamedFile) -> list[bytes]:
     return [*list(sent)[:-1], pb.GenerateResponse(trailer=pb.GenerateTrailer(files=files)).SerializeToString()]
 
 
-@pytest.mark.parametrize("name", ["b.safetensors", "foreign.txt"])
+@pytest.mark.parametrize(
+    ("file", "kind", "words"),
+    [
+        (1, initium.IntegrityError, "b.safetensors: the leaves .* states 00ff; remove the directory"),
+        (9, initium.ServerError, "the trailer names file 9; the plan has "),
+    ],
+)
 def test_a_file_of_which_the_server_states_another_digest_is_an_error(
-    client: initium.Client, server: FakeServer, tmp_path: Path, name: str
+    client: initium.Client, server: FakeServer, tmp_path: Path, file: int, kind: type[Exception], words: str
 ) -> None:
-    right = FileDigest(name="a.safetensors", size=17, digest=digest_of(FILES["a.safetensors"]))
-    server.faults.rewrite = lambda sent: with_trailer(sent, right, FileDigest(name=name, digest="00ff"))
-    with pytest.raises(initium.IntegrityError, match=f"{name}: the leaves .* states 00ff; remove the directory"):
+    right = pb.StreamedFile(file=0, digest=bytes.fromhex(digest_of(FILES["a.safetensors"])))
+    wrong = pb.StreamedFile(file=file, digest=b"\x00\xff")
+    server.faults.rewrite = lambda sent: with_trailer(sent, right, wrong)
+    with pytest.raises(kind, match=words):
         client.generate(server.plan, tmp_path / "out")
     assert not set(FILES) & set(os.listdir(tmp_path / "out"))
 
@@ -123,7 +129,7 @@ def test_a_plan_without_digests_is_sealed_before_it_is_named(
     bare.ClearField("plan_digest")
     bare.ClearField("weights_key")
     assert client.generate(bare, tmp_path / "out").plan == server.plan
-    assert [request.source.plan_digest for request in server.requests] == [server.plan.plan_digest]
+    assert [request.source.plan_digest.hex() for request in server.requests] == [server.plan.plan_digest]
 
 
 def test_a_full_disk_is_reported_before_anything_is_asked_for(

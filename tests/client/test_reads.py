@@ -92,7 +92,7 @@ def test_a_plan_is_asked_for_by_its_digest_which_it_need_not_carry(client: initi
     bare.ClearField("plan_digest")
     bare.ClearField("weights_key")
     assert client.read(bare, NAME, 0, 5) == client.read(server.plan.plan_digest, NAME, 0, 5) == DATA[:5]
-    assert [request.source.plan_digest for request in server.requests] == [server.plan.plan_digest] * 2
+    assert [request.source.plan_digest.hex() for request in server.requests] == [server.plan.plan_digest] * 2
 
 
 def test_a_digest_alone_cannot_be_sent_as_a_plan(client: initium.Client, server: FakeServer) -> None:

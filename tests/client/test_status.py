@@ -30,7 +30,7 @@ def rich(text: str, *details: Message, code: grpc.StatusCode = grpc.StatusCode.N
     return from_rpc(FailedCall(code, text, headers))
 
 
-def info(reason: str, domain: str = "initium", **metadata: str) -> error_details_pb2.ErrorInfo:
+def info(reason: str, domain: str = errors.DOMAIN, **metadata: str) -> error_details_pb2.ErrorInfo:
     return error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
 
 

@@ -11,7 +11,7 @@ from initium.contract.leaves import file_digest
 from initium.disk.manifest import Manifest
 from initium.plan import open_plan
 from initium.plan.fills import encode_fill
-from initium.plan.layout import write_layout
+from initium.plan.layout import layout_of, write_layout
 from initium.v1 import manifest_pb2
 from initium.v1.plan_pb2 import Plan
 from initium_law.grammar import Constant
@@ -27,8 +27,8 @@ def drawn_plan() -> Plan:
     plan = Plan(plan_version=1, generator="stream-v1", seed=5)
     for ordinal, (name, shape, dtype) in enumerate(TENSORS):
         fill = encode_fill(Constant(float(ordinal + 1)))
-        plan.tensors.add(name=name, shape=shape, dtype=dtype, fill=fill, kind="parameter", ordinal=ordinal)
-    write_layout(plan, {"config.json": b'{"a": 1}'})
+        plan.tensors.add(name=name, shape=shape, dtype=dtype, fill=fill, kind=1, ordinal=ordinal)
+    write_layout(plan, layout_of(plan), {"config.json": b'{"a": 1}'})
     return seal(plan)
 
 

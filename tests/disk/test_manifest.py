@@ -13,7 +13,7 @@ from torch import nn
 import initium
 from initium.contract.canonical import seal
 from initium.v1 import manifest_pb2
-from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor
+from initium.v1.plan_pb2 import Group, Plan, PlannedFile, PlannedGroups, PlannedTensor, TensorKind
 from tests.disk.checkpoints import READ_HERE
 
 
@@ -36,7 +36,7 @@ def options(**values: Any) -> Struct:
 
 
 def tensor(name: str, shape: list[int], trainable: bool = True, **fields: Any) -> PlannedTensor:
-    fields = {"kind": "parameter", "dtype": "F32"} | fields
+    fields = {"kind": TensorKind.TENSOR_KIND_PARAMETER, "dtype": "F32"} | fields
     return PlannedTensor(name=name, shape=shape, trainable=trainable, **fields)
 
 
@@ -46,7 +46,7 @@ def tied_manifest(optimizer: str = "AdamW", **first: Any) -> initium.Manifest:
         tensor("head.bias", [5]),
         tensor("norm.bias", [3], trainable=False),
         tensor("norm.weight", [3], trainable=False),
-        tensor("steps", [], trainable=False, kind="buffer"),
+        tensor("steps", [], trainable=False, kind=TensorKind.TENSOR_KIND_BUFFER),
     ]
     groups = [
         Group(name="base", options=options(**first), tensors=["embed.weight"]),

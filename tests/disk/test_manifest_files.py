@@ -182,7 +182,7 @@ class Parameter:
 
 
 def tensor(name: str, **fields: Any) -> PlannedTensor:
-    defaults: dict[str, Any] = {"shape": [2, 3], "kind": "parameter", "trainable": True}
+    defaults: dict[str, Any] = {"shape": [2, 3], "kind": "TENSOR_KIND_PARAMETER", "trainable": True}
     return PlannedTensor(name=name, **(defaults | fields))
 
 
@@ -190,7 +190,7 @@ TENSORS = [
     tensor("a", aliases=["tied.a", "twice.a"]),
     tensor("b"),
     tensor("frozen", trainable=False, shape=[4]),
-    tensor("mean", kind="buffer", trainable=False),
+    tensor("mean", kind="TENSOR_KIND_BUFFER", trainable=False),
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -233,13 +232,11 @@ def test_short_writes_are_completed(
 def test_a_file_size_limit_is_an_output_error(server: FakeServer, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     initium.write_plan(server.plan, plan)
+    # Not with preexec_fn: gRPC threads of this process do not take that.
+    limited = ["sh", "-c", f'ulimit -f {2 * LEAF // 512} && exec "$0" "$@"']
     command = [sys.executable, "-m", "initium.cli", "generate", str(plan), "-o", str(tmp_path / "out")]
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * LEAF, 2 * LEAF))
-
     done = subprocess.run(
-        [*command, "--server", server.address], stderr=subprocess.PIPE, text=True, preexec_fn=limit, check=False
+        [*limited, *command, "--server", server.address], stderr=subprocess.PIPE, text=True, check=False
     )
     assert done.returncode == 1
     assert "error: cannot write" in done.stderr

@@ -85,10 +85,10 @@ assert words.fill(encode_fill(fill)) == "alternating(first=1, second=constant(2)
 assert list(inner_fills(fill)) == [Constant(2.0)]
 
 from initium.v1 import plan_pb2
-from initium.plan.layout import write_layout
+from initium.plan.layout import layout_of, write_layout
 plan = plan_pb2.Plan(plan_version=1, generator="stream-v1", seed=1)
 plan.tensors.add(name="x", shape=[4], dtype="F16", fill=encode_fill(Parts(fill, (Part((3,), (4,), Constant(0.0)),))))
-write_layout(plan, {})
+write_layout(plan, layout_of(plan), {})
 assert open_plan(plan).read("model.safetensors")[-8:] == bytes.fromhex("003c0040003c0000")
 """
 

@@ -53,7 +53,7 @@ def test_every_reason_comes_back_as_its_own_exception(reason: str) -> None:
 
 def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
     assert set(details(FileNotFound("x"))) == {"ErrorInfo"}
-    assert details(FileNotFound("x"))["ErrorInfo"].domain == "initium"
+    assert details(FileNotFound("x"))["ErrorInfo"].domain == "initium-project.github.io"
     assert set(details(RecipeError(violations=[Violation("a", "b")]))) == {"ErrorInfo", "BadRequest"}
     for error in (Busy("x"), Unavailable("x", "SHUTTING_DOWN")):
         assert details(error)["RetryInfo"].retry_delay.seconds == 1
