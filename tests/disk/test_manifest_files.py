@@ -33,10 +33,10 @@ def make_manifest(**fields: Any) -> initium.Manifest:
     return initium.Manifest(manifest_pb2.Manifest(**(defaults | fields)))
 
 
-def test_the_file_is_sorted_json_a_line_a_value(tmp_path: Path) -> None:
+def test_the_file_is_the_canonical_form(tmp_path: Path) -> None:
     manifest = make_manifest(plan=Plan(), files=[manifest_pb2.FileDigest(size=2, name="x")])
-    text = '{\n "digest_function": "BLAKE3",\n "files": [\n  {\n   "name": "x",\n   "size": "2"\n  }\n ],\n'
-    text += ' "leaf_bytes": 1048576,\n "manifest_version": 1,\n "plan": {},\n "server_version": "0.1\u00e9"\n}\n'
+    text = '{"digest_function":"BLAKE3","files":[{"name":"x","size":"2"}],"leaf_bytes":1048576,"manifest_version":1,'
+    text += '"plan":{},"server_version":"0.1\u00e9"}'
     assert manifest.to_bytes() == text.encode()
     manifest.save(str(tmp_path))
     assert (tmp_path / "manifest.json").read_bytes() == manifest.to_bytes()

@@ -76,10 +76,10 @@ class Serving:
     service: Service
 
 
-def make_plans(pool: InlinePool, settings: Settings, cache_bytes: int = 256 << 20) -> Plans:
+def make_plans(pool: InlinePool, settings: Settings, held_bytes: int = 256 << 20) -> Plans:
     """Plans that are resolved by `pool`."""
     engine = Engine(whole_elements=settings.limits.whole_elements, threads=settings.threads)
-    return Plans(pool, pool, settings.limits, engine, settings.first_device, cache_bytes)
+    return Plans(pool, pool, settings.limits, engine, settings.first_device, held_bytes)
 
 
 @contextmanager

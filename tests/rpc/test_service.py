@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 import torch
+import torchvision
 from blake3 import blake3
 
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
@@ -22,7 +24,7 @@ from initium.errors import RecipeError, Violation
 from initium.plan.checkpoint import VirtualCheckpoint
 from initium.plan.limits import Limits
 from initium.v1 import service_pb2 as pb
-from initium.v1.plan_pb2 import Plan
+from initium.v1.plan_pb2 import Plan, TensorKind
 from initium.v1.recipe_pb2 import Recipe
 from initium_server.planning.initializers import INITIALIZERS
 from initium_server.rpc.settings import Settings
@@ -39,7 +41,7 @@ def resolve(served: Serving, given: Recipe | None = None) -> Plan:
 
 def named(served: Serving) -> pb.PlanSource:
     """The plan of the recipe, by its digest."""
-    return source(plan_digest=resolve(served).plan_digest)
+    return source(plan_digest=bytes.fromhex(resolve(served).plan_digest))
 
 
 def generate(served: Serving, plan: Plan | None = None, **fields: Any) -> list[Any]:
@@ -55,12 +57,12 @@ def start(file: int, offset: int) -> pb.Position:
 
 
 def test_a_recipe_a_plan_and_a_digest_resolve_to_one_plan(served: Serving) -> None:
-    by_recipe = served.stub.Resolve(pb.ResolveRequest(source=source(), view=pb.RESOLVE_VIEW_PLAN))
+    by_recipe = served.stub.Resolve(pb.ResolveRequest(source=source()))
     plan = by_recipe.plan
     assert [tensor.name for tensor in plan.tensors] == ["a", "b", "c", "d"]
     assert plan.plan_digest
     assert by_recipe.total_bytes == sum(file.size for file in plan.files) > 0
-    for named in (source(plan=plan), source(plan_digest=plan.plan_digest)):
+    for named in (source(plan=plan), source(plan_digest=bytes.fromhex(plan.plan_digest))):
         assert served.stub.Resolve(pb.ResolveRequest(source=named)) == by_recipe
     assert served.pool.ran == {"resolve": 1}
 
@@ -73,18 +75,18 @@ def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
     for text in (TEXT, b"\xef\xbb\xbf# a comment, in YAML\n" + TEXT):
         assert served.stub.Resolve(pb.ResolveRequest(source=source(recipe_text=text))).plan == wanted
     assert served.pool.ran == {"resolve": 1, "read": 2}
-    request = pb.ResolveRequest(source=source(recipe_text=TEXT), view=pb.RESOLVE_VIEW_INVENTORY)
-    assert [tensor.name for tensor in served.stub.Resolve(request).inventory] == ["a", "b", "c", "d"]
+    listed = served.stub.ListTensors(pb.ListTensorsRequest(recipe_text=TEXT))
+    assert [tensor.name for tensor in listed.tensors] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(
     ("text", "fields", "words"),
     [
         (b"", [], "the text is empty"),
-        (b"a: [", ["line 2:1"], "the text is not valid YAML 1.2 or JSON"),
+        (b"a: [", [""], "the text is not valid YAML 1.2 or JSON"),
         (b"\xff", [], "the recipe is not UTF-8: byte 0 is 0xff"),
         (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not the text"),
-        (b"seed: 1\nseed: 2", ["line 2:1"], "the text is not valid YAML 1.2 or JSON"),
+        (b"seed: 1\nseed: 2", [""], "the text is not valid YAML 1.2 or JSON"),
         (b"{seed: 1, maxSeed: 2}", ["maxSeed"], ""),
         (TEXT.replace(b'"seed": ', b'"dtype": "F31", "seed": '), ["dtype"], ""),
         (b"init: {rules: [{match: {path: []}}]}", ["init.rules[0].match.path"], ""),
@@ -94,7 +96,8 @@ def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
 def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], words: str) -> None:
     error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source(recipe_text=text))))
     assert (error.code, error.reason) == ("INVALID_ARGUMENT", "INVALID_RECIPE")
-    assert set(fields) <= set(error.fields), error.fields
+    prefix = "source.recipe_text"
+    assert {".".join(filter(None, (prefix, field))) for field in fields} <= set(error.fields), error.fields
     assert words in error.message
 
 
@@ -111,13 +114,49 @@ def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
     given = recipe()
     given.ClearField("init")
     given.ClearField("seed")
-    answer = served.stub.Resolve(pb.ResolveRequest(source=source(given), view=pb.RESOLVE_VIEW_INVENTORY))
-    assert [(t.name, list(t.shape), t.kind) for t in answer.inventory][:2] == [
-        ("a", [700, 401], "parameter"),
-        ("b", [3], "parameter"),
+    answer = served.stub.ListTensors(pb.ListTensorsRequest(recipe=given))
+    assert [(t.name, list(t.shape), t.kind) for t in answer.tensors][:2] == [
+        ("a", [700, 401], TensorKind.TENSOR_KIND_PARAMETER),
+        ("b", [3], TensorKind.TENSOR_KIND_PARAMETER),
     ]
-    assert not answer.HasField("plan")
+    assert not answer.next_page_token
     assert served.pool.ran == {"inventory": 1}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 0, 1 << 31])
+def test_pages_are_the_whole_in_order(served: Serving, size: int) -> None:
+    names, token = [], ""
+    while True:
+        page = served.stub.ListTensors(pb.ListTensorsRequest(recipe=recipe(), page_size=size, page_token=token))
+        names += [tensor.name for tensor in page.tensors]
+        token = page.next_page_token
+        if not token:
+            break
+        assert len(page.tensors) == size
+    assert names == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "field"),
+    [
+        (pb.ListTensorsRequest(), "INVALID_REQUEST", "source"),
+        (pb.ListTensorsRequest(recipe=recipe(), page_token="x"), "INVALID_REQUEST", "page_token"),
+        (pb.ListTensorsRequest(recipe=recipe(), page_token="-1"), "INVALID_REQUEST", "page_token"),
+        (pb.ListTensorsRequest(recipe=Recipe()), "INVALID_RECIPE", "recipe.architecture"),
+        (pb.ListTensorsRequest(recipe_text=b"{a: 1}"), "INVALID_RECIPE", "recipe_text.a"),
+    ],
+)
+def test_a_listing_that_cannot_be(served: Serving, request_: pb.ListTensorsRequest, reason: str, field: str) -> None:
+    error = failure(lambda: served.stub.ListTensors(request_))
+    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", reason, [field])
+
+
+def test_models_are_listed_by_library(served: Serving) -> None:
+    found = served.stub.ListModels(pb.ListModelsRequest(source="torchvision", contains="resnet50"))
+    assert list(found.names) == [name for name in torchvision.models.list_models() if "resnet50" in name]
+    error = failure(lambda: served.stub.ListModels(pb.ListModelsRequest(source="torchvison")))
+    assert (error.reason, error.fields) == ("INVALID_REQUEST", ["source"])
+    assert "did you mean torchvision" in error.message
 
 
 @pytest.mark.parametrize(
@@ -125,11 +164,10 @@ def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
     [
         (pb.ResolveRequest(), "source"),
         (pb.ResolveRequest(source=pb.PlanSource()), "source"),
-        (pb.ResolveRequest(source=source(plan_digest="0" * 64), view=pb.RESOLVE_VIEW_INVENTORY), "source"),
-        (pb.ResolveRequest(source=source(plan_digest="A" * 64)), "source.plan_digest"),
-        (pb.ResolveRequest(source=source(plan_digest="0" * 63)), "source.plan_digest"),
-        (pb.ResolveRequest(source=source(plan_digest="")), "source.plan_digest"),
-        (pb.ResolveRequest(source=source(), view=9), "view"),  # type: ignore[arg-type] # on purpose
+        (pb.ResolveRequest(source=source(plan_digest=b"0" * 64)), "source.plan_digest"),
+        (pb.ResolveRequest(source=source(plan_digest=b"0" * 31)), "source.plan_digest"),
+        (pb.ResolveRequest(source=source(plan_digest=b"")), "source.plan_digest"),
+        (pb.ResolveRequest(source=source(weights_key=b"0" * 33)), "source.weights_key"),
     ],
 )
 def test_a_request_that_says_too_little(served: Serving, request_: pb.ResolveRequest, field: str) -> None:
@@ -137,11 +175,26 @@ def test_a_request_that_says_too_little(served: Serving, request_: pb.ResolveReq
     assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_REQUEST", [field])
 
 
-@pytest.mark.parametrize("method", ["Resolve", "Generate", "Read", "GetCapabilities"])
+METHODS = {method.name: method for method in pb.DESCRIPTOR.services_by_name["InitiumService"].methods}
+
+
+def raw(directory: Path, method: str, request: bytes) -> Callable[[], Any]:
+    """A call of any method with these bytes."""
+
+    def call() -> Any:
+        streams = "stream" if METHODS[method].server_streaming else "unary"
+        with grpc.insecure_channel(f"unix:{directory}/s") as channel:
+            if METHODS[method].client_streaming:
+                return channel.stream_unary(f"/initium.v1.InitiumService/{method}")(iter([request]))
+            answer = getattr(channel, f"unary_{streams}")(f"/initium.v1.InitiumService/{method}")(request)
+            return list(answer) if METHODS[method].server_streaming else answer
+
+    return call
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_bytes_that_are_no_message_are_malformed(served: Serving, tmp_path: Path, method: str) -> None:
-    with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
-        kind = channel.unary_stream if method in ("Generate", "Read") else channel.unary_unary
-        error = failure(lambda: kind(f"/initium.v1.InitiumService/{method}")(b"\xff" * 9))
+    error = failure(raw(tmp_path, method, b"\xff" * 9))
     assert (error.code, error.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
     assert "initium.v1." in error.message
 
@@ -150,24 +203,27 @@ NEWER = b"\xca\x30\x01x"
 """Field 777 with one byte."""
 
 
-@pytest.mark.parametrize("method", ["Resolve", "Generate", "Read"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "GetCapabilities"])
+def test_a_newer_request_is_refused(served: Serving, tmp_path: Path, method: str) -> None:
+    error = failure(raw(tmp_path, method, NEWER))
+    assert (error.code, error.reason, error.fields) == ("UNIMPLEMENTED", "UNSUPPORTED", [""])
+
+
+@pytest.mark.parametrize("method", ["Resolve", "DownloadPlan", "Generate", "Read"])
 def test_a_newer_contract_is_refused_with_the_path(served: Serving, tmp_path: Path, method: str) -> None:
     """A key that is dropped in silence would widen a rule."""
     given = recipe()
     given.init.rules[0].match.MergeFromString(NEWER)
     plan = resolve(served)
     plan.tensors[2].fill.MergeFromString(NEWER)
-    request = {"Resolve": pb.ResolveRequest, "Generate": pb.GenerateRequest, "Read": pb.ReadRequest}[method]
+    request = getattr(pb, f"{method}Request")
     cases = {
         "source.recipe.init.rules[0].match": request(source=source(given)),
         "source.plan.tensors[2].fill": request(source=source(plan=plan)),
-        "": request.FromString(request(source=source()).SerializeToString() + NEWER),
     }
-    with grpc.insecure_channel(f"unix:{tmp_path}/s") as channel:
-        kind = channel.unary_unary if method == "Resolve" else channel.unary_stream
-        for path, message in cases.items():
-            error = failure(lambda m=message: kind(f"/initium.v1.InitiumService/{method}")(m.SerializeToString()))
-            assert (error.code, error.reason, error.fields) == ("UNIMPLEMENTED", "UNSUPPORTED", [path])
+    for path, message in cases.items():
+        error = failure(raw(tmp_path, method, message.SerializeToString()))
+        assert (error.code, error.reason, error.fields) == ("UNIMPLEMENTED", "UNSUPPORTED", [path])
 
 
 def test_capabilities_are_for_every_client(served: Serving) -> None:
@@ -176,18 +232,29 @@ def test_capabilities_are_for_every_client(served: Serving) -> None:
 
 
 def test_an_answer_beyond_the_limit_is_too_large(tmp_path: Path) -> None:
-    with serving(tmp_path, Settings(limits=Limits(message_bytes=40))) as served:
-        request = pb.ResolveRequest(source=source(), view=pb.RESOLVE_VIEW_INVENTORY)
-        error = failure(lambda: served.stub.Resolve(request))
-    assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "TOO_LARGE")
-    assert error.message.endswith("messages carry 40")
+    with serving(tmp_path, Settings(limits=Limits(message_bytes=150))) as served:
+        calls: list[Callable[[], Any]] = [
+            lambda: served.stub.Resolve(pb.ResolveRequest(source=source())),
+            lambda: served.stub.Generate(pb.GenerateRequest(source=source())),
+            lambda: served.stub.ListTensors(pb.ListTensorsRequest(recipe=recipe())),
+        ]
+        for call in calls:
+            error = failure(call)
+            assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "TOO_LARGE")
+            assert (error.metadata["limit"], error.metadata["max"]) == ("message_bytes", "150")
+            assert error.metadata["remedy"] in error.message
+        pieces = served.stub.DownloadPlan(pb.DownloadPlanRequest(source=source()))
+        plan = Plan.FromString(b"".join(answer.piece.data for answer in pieces))
+        digest = bytes.fromhex(plan.plan_digest)
+        request = pb.GenerateRequest(source=source(plan_digest=digest), without_plan=True)
+        assert len(list(served.stub.Generate(request))) > 2, "the remedies help"
 
 
 def test_an_error_of_the_recipe_comes_as_it_was_raised(served: Serving) -> None:
     given = recipe()
     given.ClearField("seed")
     error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source(given))))
-    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_RECIPE", ["seed"])
+    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_RECIPE", ["source.recipe.seed"])
 
 
 def test_a_bug_shows_the_client_nothing_of_the_server(served: Serving, caplog: pytest.LogCaptureFixture) -> None:
@@ -234,7 +301,7 @@ def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
     assert (header.header.leaf_bytes, header.header.digest_function) == (LEAF, "BLAKE3")
     bare = generate(served, plan, without_plan=True)[0].header
     assert not bare.HasField("plan")
-    assert bare.plan_digest == header.header.plan_digest == plan.plan_digest
+    assert bare.plan_digest == header.header.plan_digest == bytes.fromhex(plan.plan_digest)
     assert all(message.WhichOneof("message") == "chunk" for message in chunks)
     data = b"".join(message.chunk.data for message in chunks)
     checkpoint = VirtualCheckpoint(plan)
@@ -243,10 +310,9 @@ def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
     assert all(message.chunk.digest == leaf_digest(message.chunk.data) for message in chunks)
     (file,) = last.trailer.files
     leaves = [data[at : at + LEAF] for at in range(0, len(data), LEAF)]
-    assert (file.name, file.size) == (WEIGHTS, len(data))
-    assert file.digest == file_digest(len(data), map(leaf_digest, leaves))
-    own = {t.name: blake3(data[t.offset : t.offset + t.size]).hexdigest() for t in plan.tensors}
-    assert {tensor.name: tensor.digest for tensor in last.trailer.tensors} == own
+    assert (file.file, file.digest.hex()) == (0, file_digest(len(data), map(leaf_digest, leaves)))
+    own = {i: blake3(data[t.offset : t.offset + t.size]).digest() for i, t in enumerate(plan.tensors)}
+    assert {tensor.tensor: tensor.digest for tensor in last.trailer.tensors} == own
 
 
 def test_tensor_digests_come_only_if_asked_for(served: Serving) -> None:
@@ -263,10 +329,10 @@ def test_every_place_to_start_gives_the_rest_and_the_digests_of_what_came_whole(
         _, *chunks, last = generate(served, plan, start=start(file, offset), tensor_digests=True)
         places = [(m.chunk.file, m.chunk.offset) for m in chunks]
         assert places == [place for place in everything if place >= (file, offset)]
-        whole = [planned.name for i, planned in enumerate(plan.files) if (i, 0) >= (file, offset)]
-        assert [f.name for f in last.trailer.files] == whole
-        came = {t.name for t in plan.tensors if not t.size or (t.file, t.offset) >= (file, offset)}
-        assert {t.name for t in last.trailer.tensors} == came
+        whole = [i for i in range(len(plan.files)) if (i, 0) >= (file, offset)]
+        assert [f.file for f in last.trailer.files] == whole
+        came = {i for i, t in enumerate(plan.tensors) if not t.size or (t.file, t.offset) >= (file, offset)}
+        assert {t.tensor for t in last.trailer.tensors} == came
 
 
 @pytest.mark.parametrize(
@@ -295,15 +361,15 @@ def test_ranges_are_read_from_a_plan(served: Serving, given: dict[str, Any]) -> 
 
 
 def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
-    digest = "ab" * 32
+    digest = b"\xab" * 32
     for call in (
         lambda: served.stub.Generate(pb.GenerateRequest(source=source(plan_digest=digest))),
         lambda: served.stub.Read(pb.ReadRequest(source=source(plan_digest=digest), file=WEIGHTS)),
         lambda: served.stub.Resolve(pb.ResolveRequest(source=source(plan_digest=digest))),
     ):
         error = failure(call)
-        assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "PLAN_NOT_FOUND", {"digest": digest})
-        assert error.message == f"this server does not hold the plan {digest}; send the plan"
+        assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "PLAN_NOT_FOUND", {})
+        assert error.message == f"this server does not hold the plan with plan_digest {digest.hex()}; send the plan"
 
 
 # Read
@@ -330,7 +396,7 @@ def test_any_range_comes_in_pieces_that_end_at_leaves(served: Serving) -> None:
 
 def test_what_cannot_be_read(served: Serving) -> None:
     error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file="x")))
-    assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "FILE_NOT_FOUND", {"files": WEIGHTS})
+    assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "FILE_NOT_FOUND", {"file_count": "1"})
     error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file=WEIGHTS, offset=1 << 40)))
     assert (error.code, error.reason) == ("OUT_OF_RANGE", "OUT_OF_RANGE")
 
@@ -432,3 +498,5 @@ def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     assert (limits.message_bytes, limits.leaf_bytes) == (1 << 20, LEAF)
     assert (limits.elements, limits.tensors, limits.literal_bytes, limits.whole_elements) == (11, 12, 13, 14)
     assert (limits.build_seconds, limits.build_bytes, limits.module_depth) == (15, 16, 24)
+    assert (limits.plan_bytes, limits.page_size) == (256 << 20, 1000)
+    assert all(getattr(limits, field.name) for field in limits.DESCRIPTOR.fields), "every limit is told"
