@@ -40,9 +40,8 @@ def test_a_sweep_over_seeds_builds_once(plans: Plans, pool: InlinePool) -> None:
     made = [get(plans, recipe(seed=seed)).packed.plan() for seed in (1, 2, 2**64 - 1, 1)]
     assert pool.ran == {"resolve": 1}
     assert [plan.seed for plan in made] == [1, 2, 2**64 - 1, 1]
-    fresh = [
-        get(make_plans(InlinePool(), Settings()), recipe(seed=seed)).packed.plan() for seed in (1, 2, 2**64 - 1, 1)
-    ]
+    others = [make_plans(InlinePool(), Settings()) for _ in made]
+    fresh = [get(other, recipe(seed=plan.seed)).packed.plan() for other, plan in zip(others, made, strict=True)]
     assert made == fresh
     assert all((plan.plan_digest, plan.weights_key) == digests(plan) for plan in made)
     assert len({plan.weights_key for plan in made}) == 3
@@ -67,7 +66,7 @@ def test_a_recipe_without_seed_is_refused_even_if_its_plan_is_known(plans: Plans
     unseeded.ClearField("seed")
     with pytest.raises(RecipeError) as caught:
         get(plans, unseeded)
-    assert caught.value.violations[0].field == "seed"
+    assert caught.value.violations[0].field == "source.recipe.seed"
 
 
 def test_one_plan_is_held_once_however_it_was_named(plans: Plans) -> None:

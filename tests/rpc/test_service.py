@@ -156,7 +156,7 @@ def test_models_are_listed_by_library(served: Serving) -> None:
     assert list(found.names) == [name for name in torchvision.models.list_models() if "resnet50" in name]
     error = failure(lambda: served.stub.ListModels(pb.ListModelsRequest(source="torchvison")))
     assert (error.reason, error.fields) == ("INVALID_REQUEST", ["source"])
-    assert "did you mean torchvision" in error.message
+    assert "did you mean 'torchvision'" in error.message
 
 
 @pytest.mark.parametrize(

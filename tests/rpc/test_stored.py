@@ -20,7 +20,7 @@ PLAN = Plan(
 @pytest.fixture
 def stored(tmp_path: Path) -> StoredCheckpoint:
     (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
-    return StoredCheckpoint(PLAN, tmp_path)
+    return StoredCheckpoint(PLAN.files, tmp_path)
 
 
 def read(stored: StoredCheckpoint, file: int, offset: int, size: int) -> bytes:

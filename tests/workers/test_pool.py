@@ -20,7 +20,7 @@ import pytest
 from initium.contract.recipe import load_recipe
 from initium.errors import InitiumError
 from initium.plan.limits import Limits
-from initium.v1.service_pb2 import ResolveResponse
+from initium.v1.service_pb2 import ListTensorsResponse
 from initium_server.workers import JobLimits, Pool, Zygote
 from initium_server.workers.child import Job
 from initium_server.workers.jobs import inventory, resolve
@@ -88,8 +88,8 @@ def test_a_process_with_many_open_files_still_builds(pool: Pool) -> None:
 
 def test_an_inventory_comes_back(pool: Pool) -> None:
     declared = library("timm", "vit_tiny_patch16_224", depth=1).SerializeToString()
-    response = ResolveResponse.FromString(pool.run(partial(inventory, Limits()), declared))
-    assert response.inventory[0].name == "cls_token"
+    response = ListTensorsResponse.FromString(pool.run(partial(inventory, Limits()), declared))
+    assert response.tensors[0].name == "cls_token"
 
 
 def test_no_thread_was_started_before_forking(pool: Pool) -> None:
@@ -130,7 +130,7 @@ def test_memory_is_limited(pool: Pool, job: Job) -> None:
 def test_an_answer_is_limited_before_it_comes(bare: Zygote) -> None:
     limits = JobLimits(30, answer_bytes=1001)  # and a byte that says what it is
     assert Pool(bare, limits).run(jobs.echo, b"x" * 1000) == b"x" * 1000
-    with pytest.raises(InitiumError, match="the answer has 100,000,001 bytes; messages carry at most 1,001") as caught:
+    with pytest.raises(InitiumError, match="the plan has 100,000,001 bytes; the limit is 1,001") as caught:
         Pool(bare, limits).run(jobs.answer, b"100000000")
     assert caught.value.reason == "TOO_LARGE"
 
