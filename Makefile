@@ -41,8 +41,8 @@ check: $(STAMP)
 	@for file in out/generated/initium/v1/*; do cmp "$$file" "client/initium/v1/$${file##*/}" || \
 	    { echo "generated code is out of date: run make generate" >&2; exit 1; }; done
 
-# `make bench` measures everything, `make bench law` (transport, jobs) a part.
-PARTS := law transport jobs
+# `make bench` measures everything, `make bench law` (transport, jobs, plans) a part.
+PARTS := law transport jobs plans
 .PHONY: $(PARTS)
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench $(filter $(PARTS),$(MAKECMDGOALS))

@@ -1,13 +1,13 @@
-"""`python -m tests.bench [law] [transport] [jobs]`: all sections, or the named ones."""
+"""`python -m tests.bench [law] [transport] [jobs] [plans]`: all sections, or the named ones."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import jobs, law, transport
+from tests.bench import jobs, law, plans, transport
 from tests.bench.report import Report
 
-SECTIONS = {"law": law.run, "transport": transport.run, "jobs": jobs.run}
+SECTIONS = {"law": law.run, "transport": transport.run, "jobs": jobs.run, "plans": plans.run}
 
 
 def main(names: list[str]) -> int:

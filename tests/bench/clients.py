@@ -40,7 +40,9 @@ def echo(address: str) -> int:
 
 def drain(address: str, digest: str) -> int:
     """Bytes of the leaves of a plan that the server holds; nothing is hashed."""
-    request = service_pb2.GenerateRequest(source=service_pb2.PlanSource(plan_digest=digest)).SerializeToString()
+    request = service_pb2.GenerateRequest(
+        source=service_pb2.PlanSource(plan_digest=bytes.fromhex(digest))
+    ).SerializeToString()
     total = 0
     with grpc.insecure_channel(address, options=UNLIMITED) as channel:
         for message in _stream(channel, "/initium.v1.InitiumService/Generate", request):

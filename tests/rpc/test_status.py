@@ -68,6 +68,25 @@ def test_violations_make_the_message_where_there_is_none() -> None:
     assert from_rpc(failed(RecipeError(violations=violations))).message == "the server refuses the request"
 
 
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ("source.recipe.seed", "seed"),
+        ("source.recipe_text", ""),
+        ("recipe_text.a[0]", "a[0]"),
+        ("source.plan.tensors[2].fill", "tensors[2].fill"),
+        ("source", "source"),
+        ("source.plan_digest", "source.plan_digest"),
+        ("recipes", "recipes"),
+    ],
+)
+def test_callers_gave_a_recipe_or_a_plan_and_read_paths_in_it(field: str, shown: str) -> None:
+    """On the wire paths are relative to the request; the message is not said twice for that."""
+    back = from_rpc(failed(RecipeError(violations=[Violation(field, "is wrong")])))
+    assert [violation.field for violation in back.violations] == [shown]
+    assert back.message == "the server refuses the request"
+
+
 def test_each_violation_says_the_reason_too() -> None:
     bad = details(RecipeError(violations=[Violation("a", "b")]))["BadRequest"]
     assert bad.field_violations[0].reason == "INVALID_RECIPE"

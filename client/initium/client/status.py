@@ -65,7 +65,9 @@ def from_rpc(error: grpc.RpcError) -> InitiumError:
     text = error.details() or ""
     kind = REASONS[reason][1] if reason in REASONS else _by_status(error.code(), text)
     violations = _violations(details)
-    result = kind(_headline(text, violations, error), reason, violations, dict(info.metadata) if info else {})
+    metadata = dict(info.metadata) if info else {}
+    fields = [Violation(_ROOT.sub("", each.field), each.message) for each in violations]
+    result = kind(_headline(text, violations, error), reason, fields, metadata)
     if isinstance(result, Unavailable):
         result.retry_after = _retry_after(details)
     return result
@@ -107,7 +109,7 @@ def _violations(details: Iterable[Any]) -> tuple[Violation, ...]:
     request = _detail(details, error_details_pb2.BadRequest)
     if request is None:
         return ()
-    return tuple(Violation(_ROOT.sub("", item.field), item.description) for item in request.field_violations)
+    return tuple(Violation(item.field, item.description) for item in request.field_violations)
 
 
 def _retry_after(details: Iterable[Any]) -> float:
