@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 PROTOS := $(wildcard proto/initium/v1/*.proto)
 
-# The contract as it was released last. `make released` is part of a release; until 0.2.0, also of a change that breaks.
+# The contract as it was released last; `make released`, which is part of a release, writes it.
 RELEASED := proto/released.binpb
 
 .PHONY: help install demo test check bench serve prove mutants format generate released
