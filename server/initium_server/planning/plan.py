@@ -33,7 +33,7 @@ def make_plan(
     """
     _check_names(inventory)
     drawn = recipe.generator in ("", LAW)
-    used = {digest for a in assignments for digest in literals_of(a.fill)} if drawn else set()
+    used = {digest for a in assignments for digest in literals_of(a.fill)} if drawn and literals else set()
     shapes = ((a.tensor.name, a.tensor.shape) for a in assignments)
     check_size("architecture", shapes, sum(len(literals[digest]) for digest in used), limits)
     plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)

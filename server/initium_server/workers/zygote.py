@@ -12,6 +12,7 @@ Python's own `multiprocessing.forkserver` has no way to leave the main module al
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import select
@@ -159,4 +160,5 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the serving process.
     if "--preload" in sys.argv:
         importlib.import_module("initium_server.workers.preload")
+    gc.freeze()  # What is loaded stays: collections of the forks need not walk through it, nor copy its pages.
     _Forks(socket.socket(fileno=int(sys.argv[1]))).serve()
