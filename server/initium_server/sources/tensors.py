@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from initium.contract.wording import suggestion
 from initium.errors import RecipeError, Violation
 from initium.v1 import architecture_pb2
 from initium_server.planning.inventory import ROLES, FanAxes, Inventory, InventoryTensor, Owner
@@ -36,7 +37,7 @@ def _check(item: architecture_pb2.BareTensor, path: str, index: int, first: dict
     elif (earlier := first.setdefault(item.name, index)) != index:
         yield Violation(f"{path}.name", f"{item.name!r} is already the name of {FIELD}[{earlier}]; names are unique")
     if item.role and item.role not in ROLES:
-        yield Violation(f"{path}.role", f"unknown role {item.role!r}; roles: {', '.join(ROLES)}")
+        yield Violation(f"{path}.role", f"unknown role {item.role!r}; {suggestion(item.role, ROLES, 'roles')}")
     if len(item.shape) > MAX_DIMENSIONS:
         yield Violation(f"{path}.shape", f"{len(item.shape)} dimensions; at most {MAX_DIMENSIONS} are allowed")
     if item.HasField("fans"):

@@ -1,0 +1,61 @@
+"""Words for people, the same in every message: counts, sizes, and the nearest right word for a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from itertools import islice
+
+_SHOWN = 40
+_COMPARED = 5000  # words; comparing takes time
+
+# What people write for words that are spelt otherwise here: PyTorch's names of dtypes, and other libraries' words.
+_ALIASES = {
+    **{"float64": "F64", "double": "F64", "fp64": "F64", "float32": "F32", "float": "F32", "fp32": "F32"},
+    **{"float16": "F16", "half": "F16", "fp16": "F16", "bfloat16": "BF16", "bfloat": "BF16"},
+    **{"float8_e4m3fn": "F8_E4M3", "float8_e4m3": "F8_E4M3", "fp8": "F8_E4M3", "float8_e5m2": "F8_E5M2"},
+    **{"glorot_normal": "xavier_normal", "glorot_uniform": "xavier_uniform", "gaussian": "normal"},
+    **{"he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "identity": "eye"},
+    **{"not": "none_of", "and": "all_of", "or": "any_of", "class": "module", "layer": "module", "name": "path"},
+    **{"swish": "silu", "convolution": "conv", "batchnorm": "norm", "layernorm": "norm", "lstm": "recurrent"},
+}
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def human_bytes(count: float) -> str:
+    """`count` bytes in the largest binary unit that keeps it at least 1."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """The words of `known` that `word` may stand for, the likeliest first: by its letters, or by another name."""
+    right = {name.lower(): name for name in islice(known, _COMPARED)}
+    aliases = {alias: right[name.lower()] for alias, name in _ALIASES.items() if name.lower() in right}
+    right = aliases | right
+    found = [word.lower()] if word.lower() in right else difflib.get_close_matches(word.lower(), right, most)
+    return list(dict.fromkeys(right[spelling] for spelling in found))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?`, or nothing."""
+    found = nearest(word, known)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def suggestion(word: str, known: Iterable[str], noun: str = "accepted") -> str:
+    """The close matches of a word, and what would be accepted, in its order."""
+    names = list(dict.fromkeys(known))
+    close = nearest(word, names, 3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    rest = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    if close and rest:
+        return hint.strip()
+    return f"{hint}{noun}: {', '.join(names[:_SHOWN]) or 'none'}{rest}"
