@@ -15,7 +15,14 @@ def test_counted(number: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 << 29, "1.5 GiB"), (1 << 40, "1.0 TiB"), (1 << 60, "1048576.0 TiB")],
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (3 << 29, "1.5 GiB"),
+        (1 << 40, "1.0 TiB"),
+        (1 << 60, "1048576.0 TiB"),
+    ],
 )
 def test_human_bytes(count: int, text: str) -> None:
     assert human_bytes(count) == text

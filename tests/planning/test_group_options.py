@@ -157,7 +157,10 @@ def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
     rules = [{"name": "all", "match": ALL}, {"name": "norms", "match": {"module": ["_BatchNorm"]}}]
     ((field, message),) = violations({"rules": rules})
     assert field == "groups.rules[1]"
-    assert "matches 2 tensors, but first match wins, and before it stands groups.rules[0] all; put this rule before" in message
+    assert (
+        "matches 2 tensors, but first match wins, and before it stands groups.rules[0] all; put this rule before"
+        in message
+    )
 
 
 def test_only_trainable_tensors_are_tried() -> None:

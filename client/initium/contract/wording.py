@@ -9,16 +9,27 @@ from itertools import islice
 _SHOWN = 40
 _COMPARED = 5000  # words; comparing takes time
 
-# What people write for words that are spelt otherwise here: PyTorch's names of dtypes, and other libraries' words.
-_ALIASES = {
-    **{"float64": "F64", "double": "F64", "fp64": "F64", "float32": "F32", "float": "F32", "fp32": "F32"},
-    **{"float16": "F16", "half": "F16", "fp16": "F16", "bfloat16": "BF16", "bfloat": "BF16"},
-    **{"float8_e4m3fn": "F8_E4M3", "float8_e4m3": "F8_E4M3", "fp8": "F8_E4M3", "float8_e5m2": "F8_E5M2"},
-    **{"glorot_normal": "xavier_normal", "glorot_uniform": "xavier_uniform", "gaussian": "normal"},
-    **{"he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "identity": "eye"},
-    **{"not": "none_of", "and": "all_of", "or": "any_of", "class": "module", "layer": "module", "name": "path"},
-    **{"swish": "silu", "convolution": "conv", "batchnorm": "norm", "layernorm": "norm", "lstm": "recurrent"},
+_WORDS = {
+    "F64": "float64 double fp64",
+    "F32": "float32 float fp32",
+    "F16": "float16 half fp16",
+    "BF16": "bfloat16 bfloat",
+    "F8_E4M3": "float8_e4m3fn float8_e4m3 fp8",
+    "F8_E5M2": "float8_e5m2",
+    "kaiming_normal": "he_normal",
+    "kaiming_uniform": "he_uniform",
+    "xavier_normal": "glorot_normal",
+    "xavier_uniform": "glorot_uniform",
+    "normal": "gaussian",
+    "eye": "identity",
+    "any_of": "any or",
+    "all_of": "all and",
+    "none_of": "not none",
+    "module": "class type layer",
+    "path": "name",
 }
+"""What PyTorch and other libraries call the words of recipes."""
+_ALIASES = {alias: word for word, aliases in _WORDS.items() for alias in aliases.split()}
 
 
 def counted(count: int, noun: str) -> str:

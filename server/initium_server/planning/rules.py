@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from initium.contract.wording import counted, suggestion
+from initium.contract.wording import counted
 from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
 from initium_law import MAX_ELEMENTS, Engine, prepare
@@ -217,9 +217,7 @@ def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
     return [nothing_decided(rule.path, rule.message.match, rule.shadows, inventory)]
 
 
-def nothing_decided(
-    path: str, match: init_pb2.Selector, shadows: Mapping[str, int], inventory: Inventory
-) -> Violation:
+def nothing_decided(path: str, match: init_pb2.Selector, shadows: Mapping[str, int], inventory: Inventory) -> Violation:
     """What is wrong with a rule that decides for no tensor; `shadows` has the rules before it that take its tensors."""
     if shadows:
         return Violation(path, f"{_shadowed(shadows)}; put this rule before, remove it, or set `optional: true`")

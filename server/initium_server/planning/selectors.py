@@ -65,7 +65,11 @@ def unknown_word(selector: init_pb2.Selector, inventory: Inventory) -> tuple[str
     """The key with a word that no tensor of the architecture has, and what to say of it; two empty texts if none."""
     owners = [owner for tensor in inventory.tensors for owner in tensor.owners]
     kinds: tuple[tuple[str, str, Iterable[str]], ...] = (
-        ("module", "no module of this architecture has the class", (name for owner in owners for name in owner.classes)),
+        (
+            "module",
+            "no module of this architecture has the class",
+            (name for owner in owners for name in owner.classes),
+        ),
         ("tensor", "no module of this architecture has a tensor", (owner.leaf for owner in owners)),
         ("path", "no tensor of this architecture has the name", (owner.name for owner in owners)),
     )
