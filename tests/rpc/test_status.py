@@ -65,7 +65,7 @@ def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
 def test_violations_make_the_message_where_there_is_none() -> None:
     violations = [Violation("a", "1"), Violation("b", "2"), Violation("", "3"), Violation("d", "4")]
     assert to_status(RecipeError(violations=violations)).message == "a: 1; b: 2; 3"
-    assert from_rpc(failed(RecipeError(violations=violations))).message == "the server refuses the request"
+    assert from_rpc(failed(RecipeError(violations=violations))).message == "the recipe is not valid"
 
 
 @pytest.mark.parametrize(

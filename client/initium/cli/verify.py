@@ -10,7 +10,7 @@ from initium.cli.progress import progress
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
 from initium.disk.verification import redraw, verify
-from initium.errors import ManifestError, RequestError, VerifyError
+from initium.errors import ManifestError, RequestError
 from initium.v1.plan_pb2 import Plan
 
 _EXAMPLES = """\
@@ -38,15 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Verifies; 1 if something differs."""
     if not args.redraw and (args.server or args.device or args.threads):
         raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
-    try:
-        manifest = _verify(args)
-    except VerifyError as error:
-        if not args.json:
-            raise
-        found = [{"file": violation.field, "message": violation.message} for violation in error.violations]
-        common.print_json({"ok": False, "differences": found})
-        return 1
-    _report(args, manifest)
+    _report(args, _verify(args))
     return 0
 
 
@@ -76,7 +68,7 @@ def _threads(plan: Plan) -> int | None:
 
 def _report(args: argparse.Namespace, manifest: Manifest) -> None:
     if args.json:
-        common.print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
+        common.print_json(common.checkpoint_json(args.directory, manifest))
         return
     against = "its plan, drawn again" if args.redraw else "its manifest"
     common.say(f"{args.directory}: {common.files_and_bytes(manifest.proto.files)}: equal to {against}")
