@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from initium.client import naming, stream
 from initium.client.generation import Progress, generate
@@ -28,7 +28,6 @@ from initium.v1.service_pb2 import (
 
 if TYPE_CHECKING:
     import grpc
-    from numpy.typing import NDArray
 
     from initium.client.rpc import Rpc
 
@@ -155,15 +154,20 @@ class Client:
             tensor_digests=tensor_digests,
         )
 
-    def tensors(self, source: Source, *, seed: int | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
+    def tensors(
+        self, source: Source, *, seed: int | None = None, framework: Literal["np", "pt"] = "np"
+    ) -> Iterator[tuple[str, Any]]:
         """Name and values of every tensor, in file order, without touching the disk. Memory: the largest tensor.
 
-        BF16 and F8 come in the types of ml_dtypes. Tied tensors come once, under their first name.
-        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that this client does not know.
+        `framework`: `np` gives numpy arrays, BF16 and F8 in the types of ml_dtypes; `pt` gives torch tensors on the
+        CPU, and is all that imports torch. Tied tensors come once, under their first name.
+        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that this client does not know, and for `pt`
+        where torch is not installed.
         """
-        from initium.client.tensors import tensors  # numpy is slow to import, too
+        from initium.client.tensors import maker, tensors  # numpy is slow to import, too
 
-        return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)))
+        make = maker(framework)
+        return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)), make)
 
     def leaves(self, source: Source, *, seed: int | None = None) -> Iterator[Leaf]:
         """The files of a checkpoint in order, in checked pieces of an aligned 1 MiB. Errors: as `tensors`."""

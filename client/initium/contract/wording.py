@@ -27,6 +27,8 @@ _WORDS = {
     "none_of": "not none",
     "module": "class type layer",
     "path": "name",
+    "pt": "torch pytorch",
+    "np": "numpy",
 }
 """What PyTorch and other libraries call the words of recipes."""
 _ALIASES = {alias: word for word, aliases in _WORDS.items() for alias in aliases.split()}
