@@ -12,13 +12,13 @@ from initium.client.retry import OnRetry
 from initium.contract.leaves import Leaf
 from initium.contract.plans import sealed
 from initium.contract.recipe import RecipeLike, load, load_recipe
+from initium.contract.shown import Inventory
 from initium.disk.manifest import Manifest
 from initium.errors import RequestError
 from initium.v1.plan_pb2 import Plan
 from initium.v1.service_pb2 import (
     GetCapabilitiesRequest,
     GetCapabilitiesResponse,
-    InventoryTensor,
     ListModelsRequest,
     ListModelsResponse,
     ListTensorsRequest,
@@ -96,13 +96,13 @@ class Client:
         wrapped = PlanSource(plan=loaded) if isinstance(loaded, Plan) else PlanSource(recipe=loaded)
         return naming.resolve(self._rpc, wrapped)
 
-    def inventory(self, recipe: RecipeLike) -> list[InventoryTensor]:
+    def inventory(self, recipe: RecipeLike) -> Inventory:
         """The tensors of a recipe's architecture before any rule: what one needs to write rules. It needs no seed.
 
         Errors: as `resolve`.
         """
         request = ListTensorsRequest(recipe=load_recipe(recipe, require_seed=False))
-        tensors: list[InventoryTensor] = []
+        tensors = Inventory()
         while True:
             page = self._rpc.unary("ListTensors", request, ListTensorsResponse())
             tensors += page.tensors
