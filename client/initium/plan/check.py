@@ -8,7 +8,7 @@ from itertools import pairwise
 from initium.contract.generators import GENERATORS
 from initium.contract.messages import check_finite
 from initium.contract.plans import PLAN_VERSION, check_digests, check_files
-from initium.contract.wording import suggestion
+from initium.contract.wording import counted, suggestion
 from initium.errors import PlanError, Unsupported, Violation, invalid
 from initium.plan.layout import (
     RESERVED_NAMES,
@@ -104,7 +104,8 @@ def _check_layout(plan: plan_pb2.Plan, layout: Layout) -> None:
         if given != wanted:
             raise invalid(f"files[{i}]", f"not where the layout puts {wanted.name}", PlanError)
     if len(plan.files) != len(files):
-        raise invalid("files", f"{len(plan.files)} files given; the layout has {len(files)}", PlanError)
+        given_files = counted(len(plan.files), "file")
+        raise invalid("files", f"{given_files} given; the layout has {len(files)}", PlanError)
     places = places_of(layout)
     for i, tensor in enumerate(plan.tensors):
         if (tensor.file, tensor.offset, tensor.size) != places[tensor.name]:

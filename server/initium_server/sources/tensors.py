@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from initium.contract.wording import suggestion
+from initium.contract.wording import counted, suggestion
 from initium.errors import RecipeError, Violation
 from initium.v1 import architecture_pb2
 from initium_server.planning.inventory import ROLES, FanAxes, Inventory, InventoryTensor, Owner
@@ -52,7 +52,7 @@ def _check_fans(item: architecture_pb2.BareTensor, path: str) -> Iterator[Violat
             yield Violation(f"{path}.{field}", "required: at least one axis")
         for axis in axes:
             if not -ndim <= axis < ndim:
-                yield Violation(f"{path}.{field}", f"axis {axis} of a tensor with {ndim} dimensions")
+                yield Violation(f"{path}.{field}", f"axis {axis} of a tensor with {counted(ndim, 'dimension')}")
             elif (other := seen.get(axis % ndim)) is not None:
                 yield Violation(f"{path}.{field}", f"axis {axis} is listed twice (in {other} and {field})")
             else:
