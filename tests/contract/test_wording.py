@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from initium.contract.wording import counted, did_you_mean, human_bytes, nearest, suggestion
+from initium.contract.wording import counted, did_you_mean, human_bytes, joined, nearest, suggestion
 from initium_law.dtypes import DTYPES, FLOATS
 
 
@@ -48,6 +48,9 @@ OPTIMIZERS = ["Adadelta", "Adam", "AdamW", "SGD", "RMSprop"]
         ("he_normal", ["kaiming_normal", "kaiming_uniform", "normal"], "kaiming_normal"),
         ("glorot_unifrom", ["xavier_uniform", "uniform"], "xavier_uniform"),
         ("truncated_normal", ["normal", "trunc_normal"], "trunc_normal"),
+        ("kaiming", ["kaiming_normal", "kaiming_uniform"], "kaiming_normal"),
+        ("GPT2LMHead", ["GPT2Model", "GPT2LMHeadModel"], "GPT2LMHeadModel"),
+        ("learning_rate", ["lr", "momentum"], "lr"),
         ("not", ["any_of", "none_of"], "none_of"),
         ("name", ["path", "name"], "name"),
         ("float", ["I32"], None),
@@ -57,7 +60,7 @@ OPTIMIZERS = ["Adadelta", "Adam", "AdamW", "SGD", "RMSprop"]
 )
 def test_nearest(word: str, known: list[str], found: str | None) -> None:
     assert nearest(word, known) == ([] if found is None else [found])
-    assert did_you_mean(word, known) == ("" if found is None else f"; did you mean {found}?")
+    assert did_you_mean(word, known) == ("" if found is None else f"did you mean {found}?")
 
 
 def test_suggestions_name_the_close_or_what_there_is() -> None:
@@ -66,4 +69,6 @@ def test_suggestions_name_the_close_or_what_there_is() -> None:
     assert suggestion("zzz", []) == "accepted: none"
     many = [f"word{i}" for i in range(50)]
     assert suggestion("zzz", many) == f"accepted: {', '.join(many[:40])}, and 10 more"
+    assert suggestion("vit_base", ["gcvit_base", "vit_base_patch16"]).startswith("did you mean 'vit_base_patch16' or")
+    assert joined("a", "", "b?", "c", "d") == "a; b? c; d"
     assert suggestion("word4", many) == "did you mean 'word4'?"

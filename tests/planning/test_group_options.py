@@ -158,7 +158,7 @@ def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
     ((field, message),) = violations({"rules": rules})
     assert field == "groups.rules[1]"
     assert (
-        "matches 2 tensors, but first match wins, and before it stands groups.rules[0] all; put this rule before"
+        "matches 2 tensors, but first match wins, and before it stands groups.rules[0] all; put this rule first"
         in message
     )
 

@@ -86,7 +86,7 @@ def test_a_rule_that_decides_for_one_of_what_it_matches_is_no_error() -> None:
     ("module", "field", "text"),
     [
         (["Conv2"], "init.rules[0].match.module", "matches no tensor: no module of this architecture has the class"),
-        (["Conv2"], "init.rules[0].match.module", "did you mean Conv2d?; `initium inventory` lists"),
+        (["Conv2"], "init.rules[0].match.module", "did you mean Conv2d? `initium inventory` lists"),
         (["Xyzzy"], "init.rules[0].match.module", "has the class 'Xyzzy'; `initium inventory` lists"),
     ],
 )

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import initium
 from initium.cli import capabilities, common, completion, generate, inventory, plan, serve, verify
 from initium.cli.malloc import keep_freed_memory
-from initium.contract.wording import did_you_mean, suggestion
+from initium.contract.wording import did_you_mean, joined, suggestion
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
 
 _COMMANDS = (serve, inventory, plan, generate, verify, capabilities, completion)
@@ -101,11 +101,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"there is no command {argv[0]!r}; {suggestion(argv[0], commands.choices, 'commands')}")
     if argv[0].startswith("--") and not any(flag.startswith(argv[0]) for flag in parser.flags):
         of_commands = any(argv[0] in command.flags for command in commands.choices.values())
-        hint = "; write it behind" if of_commands else did_you_mean(argv[0], parser.flags)
-        parser.error(f"there is no argument {argv[0]!r} before the command{hint}")
+        hint = "write it behind" if of_commands else did_you_mean(argv[0], parser.flags)
+        parser.error(joined(f"there is no argument {argv[0]!r} before the command", hint))
     args, rest = parser.parse_known_args(argv)
     args.rest, args.argv = rest, argv
     if rest and not getattr(args, "passes_on", False):
         own = commands.choices[args.command]
-        own.error(f"there is no argument {rest[0]!r}{did_you_mean(rest[0], own.flags)}")
+        own.error(joined(f"there is no argument {rest[0]!r}", did_you_mean(rest[0], own.flags)))
     return args

@@ -20,7 +20,7 @@ from initium.client.local_server import local
 from initium.client.retry import OnRetry
 from initium.contract.canonical import to_json
 from initium.contract.recipe import MAX_SEED, load
-from initium.contract.wording import counted, human_bytes
+from initium.contract.wording import counted, human_bytes, joined
 from initium.disk.manifest import Manifest
 from initium.errors import InitiumError, RecipeError, RequestError, Unavailable
 from initium.v1.manifest_pb2 import FileDigest
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Errors: RequestError."""
-        raise RequestError(f"{message}{'' if message.endswith('?') else ';'} see `{self.prog} --help`")
+        raise RequestError(joined(message, f"see `{self.prog} --help`"))
 
     @property
     def flags(self) -> list[str]:

@@ -27,6 +27,8 @@ _WORDS = {
     "none_of": "not none",
     "module": "class type layer",
     "path": "name",
+    "lr": "learning_rate",
+    "weight_decay": "wd decay",
     "pt": "torch pytorch",
     "np": "numpy",
 }
@@ -53,14 +55,23 @@ def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
     right = {name.lower(): name for name in islice(known, _COMPARED)}
     aliases = {alias: right[name.lower()] for alias, name in _ALIASES.items() if name.lower() in right}
     right = aliases | right
-    found = [word.lower()] if word.lower() in right else difflib.get_close_matches(word.lower(), right, most)
-    return list(dict.fromkeys(right[spelling] for spelling in found))
+    word = word.lower()
+    if word in right:
+        return [right[word]]
+    longer = (spelling for spelling in right if len(word) > 3 and spelling.startswith(word))
+    found = [*islice(longer, most), *difflib.get_close_matches(word, right, most)]
+    return list(dict.fromkeys(right[spelling] for spelling in found))[:most]
+
+
+def joined(*parts: str) -> str:
+    """Parts of a message, with what stands between them."""
+    return "; ".join(filter(None, parts)).replace("?; ", "? ")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or nothing."""
+    """`did you mean X?`, or nothing."""
     found = nearest(word, known)
-    return f"; did you mean {found[0]}?" if found else ""
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def suggestion(word: str, known: Iterable[str], noun: str = "accepted") -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from initium.contract.wording import counted
+from initium.contract.wording import counted, joined
 from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
 from initium_law import MAX_ELEMENTS, Engine, prepare
@@ -220,11 +220,11 @@ def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
 def nothing_decided(path: str, match: init_pb2.Selector, shadows: Mapping[str, int], inventory: Inventory) -> Violation:
     """What is wrong with a rule that decides for no tensor; `shadows` has the rules before it that take its tensors."""
     if shadows:
-        return Violation(path, f"{_shadowed(shadows)}; put this rule before, remove it, or set `optional: true`")
+        return Violation(path, f"{_shadowed(shadows)}; put this rule first, remove it, or set `optional: true`")
     key, hint = unknown_word(match, inventory)
     where, cause = (f"{path}.match.{key}", f": {hint}") if hint else (path, "")
     remedy = "`initium inventory` lists names and classes. Fix or remove the rule, or set `optional: true`"
-    return Violation(where, f"the rule matches no tensor{cause}; {remedy}")
+    return Violation(where, joined(f"the rule matches no tensor{cause}", remedy))
 
 
 def _shadowed(shadows: Mapping[str, int]) -> str:

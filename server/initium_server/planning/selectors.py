@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from initium.contract.wording import did_you_mean, suggestion
+from initium.contract.wording import did_you_mean, joined, suggestion
 from initium.errors import RecipeError, Violation, invalid
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
@@ -77,7 +77,7 @@ def unknown_word(selector: init_pb2.Selector, inventory: Inventory) -> tuple[str
         known = sorted(set(have))
         for word in getattr(selector, key):
             if word not in known and not (key == "path" and any(sign in word for sign in "*?")):
-                return key, f"{text} {word!r}{did_you_mean(word, known)}"
+                return key, joined(f"{text} {word!r}", did_you_mean(word, known))
     return "", ""
 
 
