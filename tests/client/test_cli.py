@@ -91,6 +91,8 @@ def test_usage_and_bad_input_are_2(argv: list[str], capsys: pytest.CaptureFixtur
         (["generate", "-", "--seed", "3"], "For example: initium generate - --seed 3 -o checkpoint/\n"),
         (["generate", "resnet50"], "For example: initium generate resnet50 -o checkpoint/\n"),
         (["generate", "./.yaml"], "For example: initium generate ./.yaml -o yaml/\n"),
+        (["generate", "x", "-o", "/dev/null"], "argument -o/--output: '/dev/null' is no directory"),
+        (["verify", "/dev/null"], "argument DIR: '/dev/null' is no directory"),
         ([], "usage: initium [-h]"),
     ],
 )

@@ -198,6 +198,9 @@ def test_text_of_one_line_may_name_a_file(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(initium.RecipeError, match=r"cannot read .*missing.yaml: No such file"):
         initium.load_recipe(tmp_path / "missing.yaml")
+    (tmp_path / "missin.yml").touch()
+    with pytest.raises(initium.RecipeError, match=r"No such file or directory; did you mean missin.yml\?"):
+        initium.load_recipe(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
     with pytest.raises(initium.RecipeError, match=r"latin.yaml is not UTF-8: byte 3 is 0xe9"):
         initium.load_recipe(tmp_path / "latin.yaml")

@@ -98,6 +98,14 @@ def positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
 
 
+def directory(text: str) -> Path:
+    """The path of a directory, which need not be there yet."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no directory")
+    return path
+
+
 def read_source(name: str, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
     """The recipe or plan of a file, or of stdin for `-`. Errors: RecipeError, PlanError."""
     return load(_stdin() if name == "-" else Path(name), seed=seed, require_seed=require_seed)

@@ -27,7 +27,9 @@ def register(commands: common.Commands) -> None:
     summary = "write the checkpoint of a recipe or plan to a directory"
     parser = common.add_command(commands, "generate", summary, _EXAMPLES)
     common.add_recipe(parser, "RECIPE_OR_PLAN")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="required: a directory, absent or empty")
+    parser.add_argument(
+        "-o", "--output", type=common.directory, metavar="DIR", help="required: a directory, absent or empty"
+    )
     common.add_seed(parser)
     common.add_server(parser)
     parser.add_argument("--force", action="store_true", help="replace the checkpoint in DIR; foreign files stay")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from initium.cli import common
 from initium.cli.progress import progress
@@ -23,7 +22,7 @@ def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "check a checkpoint against its manifest, or against its plan drawn again"
     parser = common.add_command(commands, "verify", summary, _EXAMPLES)
-    parser.add_argument("directory", type=Path, metavar="DIR", help="directory that `generate` wrote")
+    parser.add_argument("directory", type=common.directory, metavar="DIR", help="directory that `generate` wrote")
     parser.add_argument("--redraw", action="store_true", help="draw everything again and compare every byte")
     parser.add_argument("--server", metavar="ADDR", help="host:port or unix:/path; absent: this process draws")
     parser.add_argument("--device", metavar="D", help="what draws here: cpu (default), auto, cuda, cuda:N")

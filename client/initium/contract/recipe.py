@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from initium.contract import yaml12
 from initium.contract.plans import plan_from_data
 from initium.contract.strict import MAX_VIOLATIONS, TooMany, Walk, kind_of
+from initium.contract.wording import did_you_mean, joined
 from initium.errors import PlanError, RecipeError, Violation
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
@@ -106,14 +107,24 @@ def _read_file(path: Path) -> str:
     try:
         return _decoded(path.read_bytes(), str(path))
     except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
+        hint = did_you_mean(path.name, _recipes_beside(path)) if isinstance(error, FileNotFoundError) else ""
+        raise RecipeError(joined(f"cannot read {path}: {error.strerror}", hint)) from None
+
+
+def _recipes_beside(path: Path) -> list[str]:
+    """Names of what may be recipes in the directory of `path`."""
+    with suppress(OSError):
+        return [name for name in os.listdir(path.parent) if name.endswith(_SUFFIXES)]
+    return []
 
 
 def _decoded(data: bytes, what: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
+        raise RecipeError(
+            f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}; a recipe is text"
+        ) from None
 
 
 def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
