@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     source = common.read_source(args.source, seed=args.seed)
     start, manifest = time.monotonic(), None
     try:
-        with common.open_client(args) as client, progress(args.output.name or "checkpoint") as report:
+        with progress(args.output.name or "checkpoint") as report, common.open_client(args) as client:
             report = _reporting_resume(report)
             manifest = client.generate(
                 source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests

@@ -39,12 +39,17 @@ def _bar(title: str) -> Iterator[Report]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), _amount_column(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        finally:
+            if bar.tasks[task].total is None:  # nothing began, so there is nothing to show
+                bar.remove_task(task)
 
 
 def _amount_column() -> ProgressColumn:
     """How much, and how fast, in powers of two: rich's own columns mix units, and know no word for "not yet"."""
     from rich.progress import ProgressColumn, Task
+    from rich.table import Column
     from rich.text import Text
 
     class Amount(ProgressColumn):
@@ -55,7 +60,7 @@ def _amount_column() -> ProgressColumn:
             rate = f", {human_bytes(speed)}/s" if speed else ""
             return Text(f"{human_bytes(task.completed)} of {human_bytes(task.total)}{rate}", style="progress.download")
 
-    return Amount()
+    return Amount(Column(no_wrap=True))
 
 
 class _Lines:
