@@ -43,10 +43,10 @@ def test_print_still_shows_a_plan_whole() -> None:
 
 
 def test_an_inventory_is_a_list_that_is_shown_as_a_line_or_a_table() -> None:
-    one = InventoryTensor(name="<x>", shape=[2, 3], dtype="F32", kind="parameter", classes=["Linear", "Module"])
+    one = InventoryTensor(name="<x>", shape=[2, 3], dtype="F32", classes=["Linear", "Module"])
     assert Inventory([one]) == [one]
     assert repr(Inventory([one])) == "<Inventory: 1 tensor>"
-    assert cells(Inventory([one])._repr_html_())[1:] == [["<x>", "[2, 3]", "F32", "parameter", "Linear"]]
+    assert cells(Inventory([one])._repr_html_())[1:] == [["<x>", "[2, 3]", "F32", "Linear"]]
     many = Inventory([one] * 25)._repr_html_()
     assert "<caption>Inventory: 25 tensors, the first 20</caption>" in many
     assert len(cells(many)) == 21

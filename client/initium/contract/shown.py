@@ -24,9 +24,9 @@ class Inventory(list[InventoryTensor]):
         return f"<Inventory: {counted(len(self), 'tensor')}>"
 
     def _repr_html_(self) -> str:
-        rows = [(one.name, list(one.shape), one.dtype, one.kind, "".join(one.classes[:1])) for one in self[:_SHOWN]]
+        rows = [(one.name, list(one.shape), one.dtype, "".join(one.classes[:1])) for one in self[:_SHOWN]]
         more = f", the first {_SHOWN}" if len(self) > _SHOWN else ""
-        header = ("name", "shape", "dtype", "kind", "class")
+        header = ("name", "shape", "dtype", "class")
         return _table(f"Inventory: {counted(len(self), 'tensor')}{more}", [header, *rows])
 
 
