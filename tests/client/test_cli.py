@@ -364,6 +364,13 @@ def test_help_of_serve_is_the_servers() -> None:
     assert "examples:\n  initium serve" in done.stdout
 
 
+def test_flags_of_serve_have_near_misses() -> None:
+    line = [sys.executable, "-m", "initium.cli", "serve", "--lisen", "x"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "error: there is no argument '--lisen'; did you mean --listen?" in done.stderr
+
+
 def test_serve_becomes_the_server(monkeypatch: Any) -> None:
     class Replaced(Exception):
         pass

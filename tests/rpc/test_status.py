@@ -84,7 +84,7 @@ def test_callers_gave_a_recipe_or_a_plan_and_read_paths_in_it(field: str, shown:
     """On the wire paths are relative to the request; the message is not said twice for that."""
     back = from_rpc(failed(RecipeError(violations=[Violation(field, "is wrong")])))
     assert [violation.field for violation in back.violations] == [shown]
-    assert back.message == "the server refuses the request"
+    assert back.message == "the recipe is not valid"
 
 
 def test_each_violation_says_the_reason_too() -> None:

@@ -84,7 +84,7 @@ def _by_status(code: grpc.StatusCode, text: str) -> type[InitiumError]:
 
 
 def _headline(kind: type[InitiumError], text: str, violations: tuple[Violation, ...], error: grpc.RpcError) -> str:
-    if violations and (not text or _ROOT.sub("", text).startswith(str(violations[0]))):
+    if violations and (not text or text.startswith(str(violations[0]))):
         what = {RecipeError: "recipe", PlanError: "plan"}.get(kind, "request")
         return f"the {what} is not valid"
     return text or f"the server answers {error.code().name} without a message"
