@@ -139,7 +139,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         rule(constant=0.5),
         f"{RULE}.constant: must be a mapping, not a number; write {{val: 0.5}}",
     ),
-    "a number as several arguments": (rule(normal=0.5), f"{RULE}.normal: must be a mapping, not a number"),
+    "a number as several arguments": (
+        rule(normal=0.5),
+        f"{RULE}.normal: must be a mapping, not a number; its keys are mean, std",
+    ),
+    "a value where there are no arguments": (
+        rule(zeros=True),
+        f"{RULE}.zeros: must be a mapping, not a boolean; write {{}}",
+    ),
     "a list as a map": (
         recipe(architecture={"modules": {"root": {"declare": "x"}, "blocks": []}}),
         "architecture.modules.blocks: must be a mapping, not a list",
@@ -163,7 +170,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
     "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
                                "init, groups, output"),
-    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number"),
+    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules"),
     "text as a boolean": (rule(match={"tied": "true"}), f"{RULE}.match.tied: must be true or false, not 'true'"),
     "a boolean as a number": (rule(normal={"std": True}), f"{RULE}.normal.std: must be a number, not a boolean"),
     "a list as a number": (rule(normal={"std": [1]}), f"{RULE}.normal.std: must be a number, not a list"),

@@ -221,9 +221,11 @@ def kind_of(value: Any) -> str:
 
 
 def _wrapped(schema: Descriptor, value: Any) -> str:
-    """What to write where the value of a message's only field stands in the message's place."""
+    """What to write where something else stands in a message's place, such as the value of its only field."""
     names = [field.name for field in schema.fields if field.is_repeated == isinstance(value, (list, tuple))]
-    return f"; write {{{names[0]}: {_shown(value)}}}" if len(names) == len(schema.fields) == 1 else ""
+    if len(names) == len(schema.fields) == 1:
+        return f"; write {{{names[0]}: {_shown(value)}}}"
+    return f"; its keys are {', '.join(schema.fields_by_name)}" if schema.fields else "; write {}"
 
 
 def _unknown(schema: Descriptor, key: str) -> str:
