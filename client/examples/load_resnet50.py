@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import torchvision
-from safetensors.torch import load_file
+from safetensors.torch import load_model
 
 from initium import Manifest
 
@@ -13,7 +13,7 @@ directory = Path(sys.argv[1])
 manifest = Manifest.load(directory)
 
 model = torchvision.models.resnet50()
-model.load_state_dict(load_file(directory / "model.safetensors"), strict=True)
+load_model(model, directory / "model.safetensors", strict=True)
 print(f"loaded {len(model.state_dict())} tensors into torchvision's resnet50, strict=True")
 
 optimizer = torch.optim.SGD(manifest.param_groups(model.named_parameters()))

@@ -1,4 +1,4 @@
-"""The client of Initium: a model's first checkpoint from a recipe. It never imports torch, and gRPC only for a client.
+"""The client of Initium: a model's first checkpoint from a recipe. It imports gRPC only for a client.
 
 >>> import initium
 >>> with initium.local() as client:                      # or initium.connect("host:7070")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from initium.contract.wording import did_you_mean, joined
 from initium.plan.limits import Limits
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve", help="serve first checkpoints", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    serve.set_defaults(own=serve)
     flag = serve.add_argument
     count: dict[str, Any] = {"type": _positive, "metavar": "N"}
     gib = count | {"metavar": "GIB"}
@@ -66,7 +69,10 @@ def _positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGTERM or SIGINT. Returns the exit status: 2 for bad flags or an address that is taken."""
-    args = parser().parse_args(argv)
+    args, rest = parser().parse_known_args(argv)
+    if rest:
+        flags = re.findall("--[a-z-]+", args.own.format_usage())
+        args.own.error(joined(f"there is no argument {rest[0]!r}", did_you_mean(rest[0], flags)))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

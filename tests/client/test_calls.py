@@ -209,6 +209,7 @@ def test_leaving_the_context_closes(server: FakeServer) -> None:
 def test_an_inventory_needs_no_seed(client: initium.Client, server: FakeServer) -> None:
     inventory = client.inventory({"architecture": RECIPE["architecture"]})
     assert [tensor.name for tensor in inventory] == ["w1", "w2"], "page after page"
+    assert repr(inventory) == "<Inventory: 2 tensors>"
     first, second = server.requests
     assert (first.page_token, second.page_token, first.recipe) == ("", "1", second.recipe)
     assert not first.recipe.HasField("seed")

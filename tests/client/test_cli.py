@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from initium.cli.progress import progress
 from initium.cli.table import table
 from initium.client import local_server
 from initium.contract.leaves import LEAF
+from initium.contract.recipe import load
 from initium.v1 import service_pb2 as pb
 from initium.v1.plan_pb2 import ConstantFill, CopyFill, Fill, NormalFill, Part, PartsFill, PointwiseFill, UniformFill
 from tests.client.conftest import FILES, RECIPE
@@ -43,11 +45,11 @@ def run(*argv: str) -> int:
     return cli.main([str(word) for word in argv])
 
 
-@pytest.mark.parametrize("command", ["inventory", "plan", "generate", "verify", "capabilities"])
+@pytest.mark.parametrize("command", ["inventory", "plan", "generate", "verify", "capabilities", "completion"])
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     out = capsys.readouterr().out
-    assert f"examples:\n  initium {command}" in out
+    assert re.search(rf"examples:\n.*initium {command}", out)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,105 @@ def test_usage_and_bad_input_are_2(argv: list[str], capsys: pytest.CaptureFixtur
     assert "error: " in captured.err
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["plna"], "there is no command 'plna'; did you mean 'plan'? commands: serve, "),
+        (
+            ["--verson"],
+            "there is no argument '--verson' before the command; did you mean --version? see",
+        ),
+        (["--json", "plan"], "there is no argument '--json' before the command; write it behind; see `initium --help`"),
+        (["plan", "x", "--sed", "3"], "there is no argument '--sed'; did you mean --seed? see `initium plan --help`"),
+        (["plan", "x", "y"], "there is no argument 'y'; see `initium plan --help`"),
+        (["completion", "tcsh"], "invalid choice: 'tcsh'"),
+        (["generate", "a b/x.y.yaml"], "For example: initium generate 'a b/x.y.yaml' -o x/\n"),
+        (["generate", "-", "--seed", "3"], "For example: initium generate - --seed 3 -o checkpoint/\n"),
+        (["generate", "resnet50"], "For example: initium generate resnet50 -o checkpoint/\n"),
+        (["generate", "./.yaml"], "For example: initium generate ./.yaml -o yaml/\n"),
+        (["generate", "x", "-o", "/dev/null"], "argument -o/--output: '/dev/null' is no directory"),
+        (["verify", "/dev/null"], "argument DIR: '/dev/null' is no directory"),
+        ([], "usage: initium [-h]"),
+    ],
+)
+def test_wrong_usage_is_told_the_right(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*argv) == 2
+    assert said in capsys.readouterr().err
+
+
+ERROR = {
+    "type": "RequestError",
+    "reason": "INVALID_REQUEST",
+    "message": "there is no argument '--sed'; did you mean --seed? see `initium plan --help`",
+    "violations": [],
+    "metadata": {},
+    "retryable": False,
+}
+
+
+def test_errors_are_json_beside_their_words(server: FakeServer, recipe: str, tmp_path: Path, capsys: Any) -> None:
+    assert run("plan", recipe, "--json", "--sed") == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"error": ERROR}
+    assert captured.err == f"error: {ERROR['message']}\n"
+    fields = (("seed", "bad"), ("dtype", "worse"))
+    server.faults = Faults(error=rich_error(3, "INVALID_RECIPE", "", fields))
+    for line in (["plan", recipe], ["inventory", recipe], ["generate", recipe, "-o", str(tmp_path / "x")]):
+        assert run(*line, "--json", "--server", server.address) == 2
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert error.keys() == ERROR.keys()
+        assert error["type"] == "RecipeError"
+        assert error["violations"] == [{"field": field, "message": message} for field, message in fields]
+    assert run("verify", str(tmp_path), "--json") == 1
+    assert json.loads(capsys.readouterr().out)["error"]["type"] == "ManifestError"
+
+
+def test_a_server_that_is_away_is_worth_a_retry(monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr("initium.client.rpc.FIRST_CONTACT", 0.1)
+    assert run("capabilities", "--server", "127.0.0.1:1", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["error"]["retryable"]
+
+
+ASK = {
+    "bash": "COMP_WORDS=({line} ''); COMP_CWORD={last}; _initium; printf '%s\\n' ${{COMPREPLY[@]}}",
+    "fish": "complete -C '{line}'",
+}
+"""How to have a shell complete a line whose last word has this index."""
+
+
+@pytest.mark.parametrize("shell", ASK)
+def test_shells_complete_commands_and_flags(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    assert run("completion", shell) == 0
+    script = capsys.readouterr().out
+    offers = {
+        "initium ver": ["verify"],
+        "initium plan x.yaml --se": ["--seed", "--server"],
+        "initium serve --list": ["--listen"],
+        "initium completion ": ["bash", "fish", "zsh"],
+    }
+    for line, expected in offers.items():
+        text = script + ASK[shell].format(line=line, last=line.count(" "))
+        done = subprocess.run([shell, "-c", text], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sorted(offer.split("\t")[0] for offer in done.stdout.splitlines()) == expected
+
+
+def test_zsh_takes_the_script_of_bash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("completion", "bash") == run("completion", "zsh") == 0
+    out = capsys.readouterr().out
+    bash, _, zsh = out.partition("autoload -Uz compinit bashcompinit && compinit && bashcompinit\n")
+    assert bash == zsh
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"initium {initium.__version__}\n"
+
+
+EXTRA = ("seconds", "tensor_digests")
+"""What `generate --json` says beyond what every checkpoint has."""
 
 
 def test_plan_generate_and_verify(server: FakeServer, recipe: str, tmp_path: Path, capsys: Any) -> None:
@@ -90,13 +188,14 @@ def test_plan_generate_and_verify(server: FakeServer, recipe: str, tmp_path: Pat
     assert summary["plan_digest"] == server.plan.plan_digest
     assert [file["name"] for file in summary["files"]] == [file.name for file in server.plan.files]
     assert run("verify", str(out), "--json") == 0
-    assert json.loads(capsys.readouterr().out)["ok"]
+    assert json.loads(capsys.readouterr().out) == {key: summary[key] for key in summary if key not in EXTRA}
     assert run("verify", str(out), "--redraw", "--server", server.address) == 0
     (out / "config.json").write_text("[]")
     assert run("verify", str(out)) == 1
     assert "config.json: has digest" in capsys.readouterr().err
     assert run("verify", str(out), "--json") == 1
-    assert json.loads(capsys.readouterr().out)["differences"][0]["file"] == "config.json"
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["type"], error["violations"][0]["field"]) == ("VerifyError", "config.json")
     assert run("generate", str(plan), "-o", str(out), "--server", server.address) == 1
     assert "is not empty" in capsys.readouterr().err
     assert run("plan", str(plan), "--seed", "9", "--server", server.address) == 2
@@ -123,7 +222,7 @@ def test_the_plan_to_stdout(server: FakeServer, recipe: str, tmp_path: Path, cap
 def test_violations_come_one_a_line(server: FakeServer, recipe: str, capsys: Any) -> None:
     server.faults = Faults(error=rich_error(3, "INVALID_RECIPE", "", (("seed", "bad"), ("dtype", "worse"))))
     assert run("plan", recipe, "--server", server.address) == 2
-    assert capsys.readouterr().err == "error: the server refuses the request\n  seed: bad\n  dtype: worse\n"
+    assert capsys.readouterr().err == "error: the recipe is not valid\n  seed: bad\n  dtype: worse\n"
 
 
 def test_capabilities(server: FakeServer, capsys: Any) -> None:
@@ -147,6 +246,10 @@ def test_integers_are_numbers_in_what_only_the_command_prints(
     (shown,) = json.loads(capsys.readouterr().out)
     assert shown["shape"] == [3, 4]
     assert shown["default_fill"]["parts"]["parts"][0]["stop"] == [8]
+    assert run("plan", recipe, "--json", "--server", server.address) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [file.get("size", 0) for file in plan["files"]] == [*map(len, FILES.values())]
+    assert load(json.dumps(plan)) == server.plan
     answer = pb.GetCapabilitiesResponse(limits=pb.Limits(leaf_bytes=LEAF), libraries={"value": "1", "torch": "2"})
     monkeypatch.setattr(initium.Client, "capabilities", lambda _: answer)
     assert run("capabilities", "--server", server.address, "--json") == 0
@@ -214,9 +317,9 @@ def test_a_bar_on_a_terminal(server: FakeServer, recipe: str, tmp_path: Path) ->
     shown = on_a_terminal([*command, "--server", server.address])
     assert "[red]x" in shown
     assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown
-    assert re.search(r"5\.0/5\.0 MiB", shown)
-    assert re.search(r"\d MiB/s", shown)
-    assert not re.search(r"[kMG]B", shown)
+    assert "preparing" in shown
+    assert re.search(r"5\.0 MiB of 5\.0 MiB, [\d.]+ MiB/s", shown)
+    assert not re.search(r"[kMG]B|\?", shown.replace("\x1b[?25", ""))
 
 
 def test_lines_elsewhere(server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
@@ -259,6 +362,13 @@ def test_help_of_serve_is_the_servers() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "--whole-memory" in done.stdout
     assert "examples:\n  initium serve" in done.stdout
+
+
+def test_flags_of_serve_have_near_misses() -> None:
+    line = [sys.executable, "-m", "initium.cli", "serve", "--lisen", "x"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "error: there is no argument '--lisen'; did you mean --listen?" in done.stderr
 
 
 def test_serve_becomes_the_server(monkeypatch: Any) -> None:

@@ -103,9 +103,9 @@ def test_details_come_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("text", "headline"),
     [
-        ("", "the server refuses the request"),
-        ("seed: required", "the server refuses the request"),
-        ("seed: required\n  dtype: unknown", "the server refuses the request"),
+        ("", "the recipe is not valid"),
+        ("seed: required", "the recipe is not valid"),
+        ("seed: required\n  dtype: unknown", "the recipe is not valid"),
         ("resnet18: no", "resnet18: no"),
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from initium.client.stream import LeafStream
 from initium.client.tensors import tensors
 from initium.contract.leaves import LEAF, Leaf, leaf_digest
 from initium.v1.plan_pb2 import Plan, PlannedFile, PlannedTensor
+from initium_law.dtypes import DTYPES as LAW_DTYPES
 from tests.client.fake import FakeServer, make_plan
 
 MakeServer = Callable[..., FakeServer]
@@ -50,6 +53,33 @@ def test_every_dtype_comes_as_numpys_own(make_server: MakeServer, name: str) -> 
     assert found.dtype == DTYPES[name]
     assert found.shape == (2, 3)
     np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize("name", sorted(LAW_DTYPES))
+def test_torch_tensors_of_every_dtype(make_server: MakeServer, name: str) -> None:
+    dtype = LAW_DTYPES[name]
+    values = np.array([[0, 1, 0], [1, 1, 0]]).astype(dtype.numpy)
+    planned = [
+        tensor("t", [2, 3], name, 0, 0, values.nbytes),
+        tensor("scalar", [], name, 0, values.nbytes, dtype.size),
+        tensor("empty", [0, 3], name, 0, values.nbytes + dtype.size, 0),
+    ]
+    server = make_server({"x": values.tobytes() + values[0, 1].tobytes()}, tensors=planned)
+    with initium.connect(server.address) as client:
+        found = dict(client.tensors(server.plan, framework="pt"))
+    assert {one.dtype for one in found.values()} == {getattr(torch, dtype.torch)}
+    assert [tuple(one.shape) for one in found.values()] == [(2, 3), (), (0, 3)]
+    assert found["t"].to(torch.complex64).real.tolist() == values.astype(np.complex64).real.tolist()
+    assert found["scalar"].to(torch.complex64).item() == 1
+
+
+def test_frameworks_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    with initium.connect("127.0.0.1:1") as client:  # refused before any call
+        with pytest.raises(initium.RequestError, match="framework is 'torch'; did you mean 'pt'"):
+            client.tensors("seed: 1", framework="torch")  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "torch", None)
+        with pytest.raises(initium.Unsupported, match="'pt' needs torch, which is not installed here"):
+            client.tensors("seed: 1", framework="pt")
 
 
 STEP = 8

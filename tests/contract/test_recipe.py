@@ -27,6 +27,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "fractional seed": (recipe(seed=1.5), "seed: must be an integer in 0..2^64-1, not 1.5"),
     "inexact seed": (recipe(seed=1e17), "seed: must be an integer"),
     "text seed": (recipe(seed="one"), "seed: must be an integer in 0..2^64-1, not 'one'"),
+    "quoted seed": (recipe(seed="42"), "seed: must be an integer in 0..2^64-1, not '42'; write 42 without quotes"),
     "empty seed": (recipe(seed=None), "seed: has no value; give one or remove the key"),
     "unknown key": (
         rule(kaiming_normal={"moed": "fan_in"}),
@@ -66,7 +67,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "text for a boolean": (rule(optional="yes"), f"{RULE}.optional: must be true or false, not 'yes'"),
     "text for a number": (rule(normal={"std": "small"}), f"{RULE}.normal.std: must be a number, not text 'small'"),
     "not a number": (rule(normal={"std": math.nan}), f"{RULE}.normal.std: must be finite, not nan"),
-    "the text NaN": (rule(normal={"std": "NaN"}), f"{RULE}.normal.std: must be finite"),
+    "the text NaN": (rule(normal={"std": "NaN"}), f"{RULE}.normal.std: must be a number, not text 'NaN'"),
+    "a quoted number": (
+        rule(normal={"std": "2e-2"}),
+        f"{RULE}.normal.std: must be a number, not text '2e-2'; write 2e-2 without quotes",
+    ),
     "infinite": (rule(constant={"val": math.inf}), f"{RULE}.constant.val: must be finite, not inf"),
     "too large for a double": (rule(constant={"val": 10**400}), f"{RULE}.constant.val: must be finite"),
     "infinite argument": (args(x=[1, {"y": -math.inf}]), "architecture.library.args.x[1].y: must be finite, not -inf"),
@@ -134,7 +139,7 @@ def test_a_scalar_has_an_empty_shape() -> None:
     assert list(loaded.architecture.tensors.tensors[0].shape) == []
 
 
-@pytest.mark.parametrize("seed", [0, 2**64 - 1, str(2**64 - 1), 7.0])
+@pytest.mark.parametrize("seed", [0, 2**53 + 1, 2**64 - 1, 7.0])
 def test_seeds(seed: Any) -> None:
     loaded = initium.load_recipe(recipe(seed=seed))
     assert loaded.HasField("seed")
@@ -192,6 +197,9 @@ def test_text_of_one_line_may_name_a_file(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(initium.RecipeError, match=r"cannot read .*missing.yaml: No such file"):
+        initium.load_recipe(tmp_path / "missing.yaml")
+    (tmp_path / "missin.yml").touch()
+    with pytest.raises(initium.RecipeError, match=r"No such file or directory; did you mean missin.yml\?"):
         initium.load_recipe(tmp_path / "missing.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
     with pytest.raises(initium.RecipeError, match=r"latin.yaml is not UTF-8: byte 3 is 0xe9"):

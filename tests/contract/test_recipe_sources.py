@@ -94,5 +94,11 @@ def test_a_files_errors_name_it(tmp_path: Path) -> None:
     error = refusal(initium.load_recipe, file)
     assert error.message == f"{file}: the text is not valid YAML 1.2 or JSON"
     assert [str(violation) for violation in error.violations] == ["line 2:1: the key 'a' is given twice; keep one"]
+    file.write_text("seeed: 1")
+    assert refusal(initium.load_recipe, file).message == f"{file}: the recipe is not valid"
+    file.write_text("words")
+    assert refusal(initium.load_recipe, file).message == f"{file}: a recipe is a mapping, not text"
+    file.write_text('{"manifest_version": 1}')
+    assert refusal(initium.load_recipe, file).message.startswith(f"{file}: this is the manifest of a checkpoint; give")
     (tmp_path / "directory").mkdir()
     assert "Is a directory" in refusal(initium.load_recipe, tmp_path / "directory").message

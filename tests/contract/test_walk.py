@@ -66,14 +66,18 @@ INTEGERS: dict[str, tuple[Any, str, int, int, str]] = {
 @pytest.mark.parametrize("kind", INTEGERS)
 def test_integers_end_where_their_type_does(kind: str) -> None:
     make, path, low, high, limits = INTEGERS[kind]
-    for value in (low, high, str(low), str(high)):
+    for value in (low, high):
         assert str(int(value)) in str(initium.load_recipe(make(value)))
     for value in (low - 1, high + 1):
-        assert reported(make(value)) == [f"{path}: must be an integer in {limits}, not {value}"]
+        wrong = f"{path}: must be an integer in {limits}, not"
+        assert reported(make(value)) == [f"{wrong} {value}"]
+        assert reported(make(str(value))) == [f"{wrong} '{value}'"]
+    for value in (low, high):
+        assert reported(make(str(value))) == [f"{wrong} '{value}'; write {value} without quotes"]
 
 
-@pytest.mark.parametrize("text", ["1.0", "01", "+1", " 1", "1_0", "", "--1", "0x1", "\u0661", "0" * 21, "1" * 22])
-def test_text_that_is_no_plain_integer(text: str) -> None:
+@pytest.mark.parametrize("text", [" 1", "1_0", "", "-", "--1", "0x1", "\u0661", "1" * 21, "1" * 22, "1e999"])
+def test_text_that_is_no_number(text: str) -> None:
     assert reported(recipe(seed=text)) == [f"seed: must be an integer in 0..2^64-1, not {text!r}"]
 
 
@@ -135,7 +139,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         rule(constant=0.5),
         f"{RULE}.constant: must be a mapping, not a number; write {{val: 0.5}}",
     ),
-    "a number as several arguments": (rule(normal=0.5), f"{RULE}.normal: must be a mapping, not a number"),
+    "a number as several arguments": (
+        rule(normal=0.5),
+        f"{RULE}.normal: must be a mapping, not a number; its keys are mean, std",
+    ),
+    "a value where there are no arguments": (
+        rule(zeros=True),
+        f"{RULE}.zeros: must be a mapping, not a boolean; write {{}}",
+    ),
     "a list as a map": (
         recipe(architecture={"modules": {"root": {"declare": "x"}, "blocks": []}}),
         "architecture.modules.blocks: must be a mapping, not a list",
@@ -159,7 +170,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
     "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
                                "init, groups, output"),
-    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number"),
+    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules"),
     "text as a boolean": (rule(match={"tied": "true"}), f"{RULE}.match.tied: must be true or false, not 'true'"),
     "a boolean as a number": (rule(normal={"std": True}), f"{RULE}.normal.std: must be a number, not a boolean"),
     "a list as a number": (rule(normal={"std": [1]}), f"{RULE}.normal.std: must be a number, not a list"),

@@ -97,8 +97,19 @@ REFUSED = {
     "%YAML 1.1\n---\na: 1": ("line 1:1", "%YAML 1.1"),
     "a: [1, 2": ("line ", "line 1:4"),
     "a: 'x": ("line 1:6", "line 1:4"),
-    "\ta: 1": ("line 1:1", ""),
-    "a: {b: 1]": ("line 1:9", "line 1:4"),
+    "\ta: 1": ("line 1:1", "a tab; YAML is indented with spaces"),
+    "a:\n  b: 1\n\tc: 1": ("line 3:1", "a tab; YAML is indented with spaces"),
+    "a: {b: 1]": ("line 1:9", "a bracket is not closed, or a comma is missing (see line 1:4)"),
+    "a:\n  b: 1\n c: 2": ("line 3:2", "this line is not indented like those it belongs to"),
+    "a:\n  - b: 1\n     c: 2": ("line 3:7", "no `:` can stand here: indent the line like its neighbours"),
+    "a: b\n  c: 1": ("line 2:4", "no `:` can stand here: indent the line like its neighbours"),
+    "seed:1\na:\n  b: 1": ("line 2:2", "end the key above with a colon and a space"),
+    "a: [*.weight]": ("line 1:6", "a plain value cannot begin with `*` or `&`; put a glob in quotes"),
+    "a: @x": ("line 1:4", "a plain value cannot begin with this character; put the value in quotes"),
+    "seed: 1\na\nb: 2": ("line 3:1", "a key without `: ` behind it"),
+    'a: "x': ("line 1:6", "a quote is opened and not closed (see line 1:4)"),
+    "'''A model.'''\nimport torch\n": ("line ", "this looks like Python; a recipe is data"),
+    "# A model.\nimport torch\n\nmodel = {": ("", "this looks like Python; a recipe is data"),
 }
 
 

@@ -58,10 +58,13 @@ def test_a_manifest_is_read_from_its_directory_or_its_file(tmp_path: Path) -> No
     )
 
 
-def test_a_notebook_shows_one_line() -> None:
-    text = repr(make_manifest())
+def test_a_notebook_shows_a_line_or_a_table() -> None:
+    manifest = make_manifest()
+    text = repr(manifest)
     assert text.startswith("<Manifest of plan ")
     assert len(text) < 100
+    assert manifest._repr_html_().startswith("<table><caption>Manifest</caption>")
+    assert manifest.plan.plan_digest in manifest._repr_html_()
 
 
 def refusal(directory: Path, content: bytes) -> initium.ManifestError:
@@ -149,7 +152,7 @@ UNPROVEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no digest": ({"plan": without("plan_digest")}, ["plan.plan_digest: is missing"]),
     "no key": ({"plan": without("weights_key")}, ["plan.weights_key: is missing"]),
     "no files": (listed(), ["files: the manifest lists 0 files, its plan 2"]),
-    "a file less": (listed(FILES[0]), ["files: the manifest lists 1 files, its plan 2"]),
+    "a file less": (listed(FILES[0]), ["files: the manifest lists 1 file, its plan 2"]),
     "a file more": (listed(*FILES, ("x", 1)), ["files: the manifest lists 3 files, its plan 2"]),
     "another size": (
         listed(FILES[0], ("config.json", 3)),
@@ -159,7 +162,7 @@ UNPROVEN: dict[str, tuple[dict[str, Any], list[str]]] = {
         listed(("x", 5)),
         [
             "x: listed as x of 5 bytes, but the plan has model.safetensors of 5",
-            "files: the manifest lists 1 files, its plan 2",
+            "files: the manifest lists 1 file, its plan 2",
         ],
     ),
 }

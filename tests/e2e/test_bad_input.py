@@ -90,7 +90,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "xavier on 1-D": (rule(ALL, xavier_normal={}), "init.rules[0].xavier_normal", "1.weight"),
     "kaiming on 1-D": (rule(ALL, kaiming_uniform={}), "init.rules[0].kaiming_uniform", "1.weight"),
     "negative std": (rule(ALL, normal={"std": -0.1}), "init.rules[0].normal", "-0.1"),
-    "infinite std": (rule(ALL, normal={"std": "Infinity"}), "init.rules[0].normal", "finite"),
+    "infinite std": (rule(ALL, normal={"std": float("inf")}), "init.rules[0].normal", "finite"),
     "a above b": (rule(ALL, trunc_normal={"a": 3, "b": 2}), "init.rules[0].trunc_normal", "3"),
     "bias rule without bias": (
         node(**LINEAR_NO_BIAS) | {"init": {"rules": [{"match": {"tensor": ["bias"]}, "zeros": {}}]}},

@@ -43,6 +43,34 @@ def test_readme_as_it_stands(tcp_server: ServerProcess, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+TIED = """\
+architecture:
+  modules:
+    root:
+      declare: Tied
+      children:
+        - {name: embed, type: Embedding, args: {num_embeddings: 6, embedding_dim: 4}}
+        - {name: head, type: Linear, args: {in_features: 4, out_features: 6, bias: false}}
+    ties: [{tensor: head.weight, to: embed.weight}]
+seed: 1
+groups: {optimizer: SGD, defaults: {lr: 0.1}}
+"""
+TIED_MODEL = """\
+import initium, safetensors.torch, torch
+model = torch.nn.ModuleDict({"embed": torch.nn.Embedding(6, 4), "head": torch.nn.Linear(4, 6, bias=False)})
+model["head"].weight = model["embed"].weight
+before = model["head"].weight.clone()
+"""
+LOADED = 'assert not model["head"].weight.equal(before) and model["head"].weight is model["embed"].weight\n'
+
+
+def test_the_training_script_takes_a_tied_model(tcp_server: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / "tied.yaml").write_text(TIED)
+    generate = "generate tied.yaml -o out/resnet50 --server " + tcp_server.address
+    run([sys.executable, "-m", "initium.cli", *generate.split()], tcp_server, tmp_path)
+    run([sys.executable, "-c", TIED_MODEL + blocks("python")[1] + LOADED], tcp_server, tmp_path)
+
+
 def run(command: list[str], server: ServerProcess, directory: Path) -> None:
     command = [word.replace(ADDRESS, server.address) for word in command]
     done = subprocess.run(command, capture_output=True, text=True, env=QUIET, cwd=directory)

@@ -143,21 +143,24 @@ def test_rules_adjustments_and_freezes_that_do_nothing_are_reported_at_once() ->
         }
     )
     assert [field for field, _ in found] == [
-        "groups.rules[1]",
+        "groups.rules[1].match.path",
         "groups.rules[2]",
-        "groups.adjust[0]",
+        "groups.adjust[0].match.path",
         "groups.adjust[1].scale.wd",
-        "groups.freeze[0]",
+        "groups.freeze[0].match.path",
         "groups.freeze[1].match.module",
     ]
     assert "did you mean Conv2d?" in found[5][1]
 
 
-def test_a_shadowed_rule_is_reported_with_how_many_tensors_it_matches() -> None:
+def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
     rules = [{"name": "all", "match": ALL}, {"name": "norms", "match": {"module": ["_BatchNorm"]}}]
     ((field, message),) = violations({"rules": rules})
     assert field == "groups.rules[1]"
-    assert "matches 2 tensors, but an earlier rule decides" in message
+    assert (
+        "matches 2 tensors, but first match wins, and before it stands groups.rules[0] all; put this rule first"
+        in message
+    )
 
 
 def test_only_trainable_tensors_are_tried() -> None:

@@ -53,13 +53,21 @@ def test_tied_tensors_count_once() -> None:
     [
         ({"optimizer": ""}, "groups.optimizer", "torch.optim"),
         ({"rules": [HEAD | {"name": ""}]}, "groups.rules[0].name", "required"),
-        ({"rules": [HEAD | {"match": {"path": ["x"]}}]}, "groups.rules[0]", "matches no tensor"),
-        ({"rules": [HEAD | {"match": {"every": True}}, NORMS]}, "groups.rules[1]", "earlier rule"),
+        ({"rules": [HEAD | {"match": {"path": ["x"]}}]}, "groups.rules[0].match.path", "matches no tensor"),
+        (
+            {"rules": [HEAD | {"match": {"every": True}}, NORMS]},
+            "groups.rules[1]",
+            "before it stands groups.rules[0] head;",
+        ),
         ({"rules": [HEAD | {"scale": {"momentum": 2}}]}, "groups.rules[0].scale.momentum", "no value"),
         ({"rules": [HEAD | {"scale": {"lr": "NaN"}}]}, "groups.rules[0].scale.lr", "finite"),
-        ({"adjust": [{"match": {"path": ["x"]}, "scale": {"lr": 1}}]}, "groups.adjust[0]", "matches no tensor"),
+        (
+            {"adjust": [{"match": {"path": ["x"]}, "scale": {"lr": 1}}]},
+            "groups.adjust[0].match.path",
+            "matches no tensor",
+        ),
         ({"adjust": [{"match": {"every": True}}]}, "groups.adjust[0].scale", "factor"),
-        ({"freeze": [{"match": {"path": ["x"]}}]}, "groups.freeze[0]", "matches no tensor"),
+        ({"freeze": [{"match": {"path": ["x"]}}]}, "groups.freeze[0].match.path", "matches no tensor"),
         ({"rules": [HEAD | {"match": {}}]}, "groups.rules[0].match", "every: true"),
     ],
 )

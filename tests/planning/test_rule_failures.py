@@ -48,7 +48,7 @@ def test_every_rule_that_fails_is_reported_at_once() -> None:
     assert [field for field, _ in reported(*rules)] == [
         "init.rules[0].dirac",
         "init.rules[2].normal",
-        "init.rules[3]",
+        "init.rules[3].match.path",
         "init.rules[4]",
     ]
 
@@ -58,12 +58,23 @@ def test_an_optional_rule_may_decide_nothing_but_not_fail() -> None:
     assert [f for f, _ in reported({"match": ALL, "optional": True, "eye": {}})] == ["init.rules[0].eye"]
 
 
-def test_a_shadowed_rule_is_reported_with_how_many_tensors_it_matches() -> None:
+def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
     shadowed = {"match": {"ndim": [1, 2]}, "zeros": {}}
-    ((field, message),) = reported({"match": ALL, "ones": {}}, shadowed)
+    ((field, message),) = reported({"name": "all", "match": ALL, "ones": {}}, shadowed)
     assert field == "init.rules[1]"
-    assert "matches 6 tensors, but an earlier rule decides for all of them" in message
+    assert "matches 6 tensors, but first match wins, and before it stands init.rules[0] all; put this" in message
     assert "`optional: true`" in message
+
+
+def test_every_rule_that_shadows_is_told_up_to_three() -> None:
+    parts: list[Any] = [{"ndim": [4]}, {"ndim": [1]}, {"block": [0]}, {"block": [1]}, {"role": ["head"]}]
+    rules = [{"match": part, "ones": {}} for part in parts]
+    ((_, message),) = reported(*rules[:2], {"match": {"module": ["Conv2d"]}, "zeros": {}})
+    assert "matches 2 tensors, but first match wins, and before it stands init.rules[0], init.rules[1]; " in message
+    ((_, message),) = reported(*rules, {"match": ALL, "zeros": {}})
+    assert "init.rules[0], init.rules[1], init.rules[2] and 2 more rules; " in message
+    ((_, message),) = reported(rules[0], rules[0])
+    assert "matches 1 tensor, but" in message
 
 
 def test_a_rule_that_decides_for_one_of_what_it_matches_is_no_error() -> None:
@@ -75,7 +86,7 @@ def test_a_rule_that_decides_for_one_of_what_it_matches_is_no_error() -> None:
     ("module", "field", "text"),
     [
         (["Conv2"], "init.rules[0].match.module", "matches no tensor: no module of this architecture has the class"),
-        (["Conv2"], "init.rules[0].match.module", "did you mean Conv2d?; `initium inventory` lists"),
+        (["Conv2"], "init.rules[0].match.module", "did you mean Conv2d? `initium inventory` lists"),
         (["Xyzzy"], "init.rules[0].match.module", "has the class 'Xyzzy'; `initium inventory` lists"),
     ],
 )

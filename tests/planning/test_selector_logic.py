@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from initium.errors import RecipeError
 from initium_server.planning import Inventory, selectors
-from initium_server.planning.selectors import unknown_class
+from initium_server.planning.selectors import unknown_word
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.selectors import compiled, message
 
@@ -165,15 +165,17 @@ def test_every_key_that_is_wrong_is_reported_at_once() -> None:
         ({"module": ["Conv2d", "Linaer", "Conv2"]}, "has the class 'Linaer'; did you mean Linear?"),
         ({"module": ["Xyzzy"]}, "has the class 'Xyzzy'"),
         ({"module": ["Embedding"]}, ""),
-        ({"path": ["Conv2"]}, ""),
+        ({"path": ["l.weigth"]}, "has the name 'l.weigth'; did you mean l.weight?"),
+        ({"path": ["l.*"]}, ""),
+        ({"tensor": ["weight", "bais"]}, "has a tensor 'bais'; did you mean bias?"),
     ],
 )
 def test_a_class_that_no_module_has_is_named_with_the_nearest(selector: dict[str, Any], text: str) -> None:
     """Under any name of any tensor."""
     tied = tensor("l.weight", (4, 2), "Linear", aliases=(owner("e.weight", "Embedding"),))
-    hint = unknown_class(message(selector), Inventory((tied, *CONVNET.tensors)))
+    key, hint = unknown_word(message(selector), Inventory((tied, *CONVNET.tensors)))
     assert hint.endswith(text)
-    assert bool(hint) == bool(text)
+    assert bool(hint) == bool(text) == (key in selector)
 
 
 def test_the_decorator_of_keys_returns_the_function() -> None:

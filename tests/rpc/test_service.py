@@ -85,7 +85,7 @@ def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
         (b"", [], "the text is empty"),
         (b"a: [", [""], "the text is not valid YAML 1.2 or JSON"),
         (b"\xff", [], "the recipe is not UTF-8: byte 0 is 0xff"),
-        (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not the text"),
+        (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not text"),
         (b"seed: 1\nseed: 2", [""], "the text is not valid YAML 1.2 or JSON"),
         (b"{seed: 1, maxSeed: 2}", ["maxSeed"], ""),
         (TEXT.replace(b'"seed": ', b'"dtype": "F31", "seed": '), ["dtype"], ""),

@@ -65,7 +65,7 @@ def test_an_error_info_is_always_there_and_the_rest_where_it_applies() -> None:
 def test_violations_make_the_message_where_there_is_none() -> None:
     violations = [Violation("a", "1"), Violation("b", "2"), Violation("", "3"), Violation("d", "4")]
     assert to_status(RecipeError(violations=violations)).message == "a: 1; b: 2; 3"
-    assert from_rpc(failed(RecipeError(violations=violations))).message == "the server refuses the request"
+    assert from_rpc(failed(RecipeError(violations=violations))).message == "the recipe is not valid"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_callers_gave_a_recipe_or_a_plan_and_read_paths_in_it(field: str, shown:
     """On the wire paths are relative to the request; the message is not said twice for that."""
     back = from_rpc(failed(RecipeError(violations=[Violation(field, "is wrong")])))
     assert [violation.field for violation in back.violations] == [shown]
-    assert back.message == "the server refuses the request"
+    assert back.message == "the recipe is not valid"
 
 
 def test_each_violation_says_the_reason_too() -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -20,20 +20,35 @@ from initium.client.local_server import local
 from initium.client.retry import OnRetry
 from initium.contract.canonical import to_json
 from initium.contract.recipe import MAX_SEED, load
-from initium.errors import RecipeError, RequestError, Unavailable
+from initium.contract.wording import counted, human_bytes, joined
+from initium.disk.manifest import Manifest
+from initium.errors import InitiumError, RecipeError, RequestError, Unavailable
 from initium.v1.manifest_pb2 import FileDigest
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 
 Commands = Any
-"""What `add_subparsers` returns; argparse has no public name for it."""
+"""What `add_subparsers` returns; argparse has no public name for it. `choices` has the parser of each command."""
 
 _WIDE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
-def add_command(commands: Commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is an error like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Errors: RequestError."""
+        raise RequestError(joined(message, f"see `{self.prog} --help`"))
+
+    @property
+    def flags(self) -> list[str]:
+        """The long names of all flags."""
+        return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+
+
+def add_command(commands: Commands, name: str, summary: str, examples: str) -> Parser:
     """A parser for one command, with examples in its help."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser: Parser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}.",
@@ -63,7 +78,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument("--json", action="store_true", help='print one JSON document: the data, or {"error": ...}')
 
 
 def seed(text: str) -> int:
@@ -81,6 +96,14 @@ def positive(text: str) -> int:
         if int(text) >= 1:
             return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+
+
+def directory(text: str) -> Path:
+    """The path of a directory, which need not be there yet."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no directory")
+    return path
 
 
 def read_source(name: str, *, seed: int | None = None, require_seed: bool = True) -> Recipe | Plan:
@@ -179,16 +202,31 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def error_json(error: InitiumError) -> dict[str, Any]:
+    """What `--json` prints of an error, in every command."""
+    return {
+        "error": {
+            "type": type(error).__name__,
+            "reason": error.reason,
+            "message": error.message or str(error),
+            "violations": [{"field": one.field, "message": one.message} for one in error.violations],
+            "metadata": error.metadata,
+            "retryable": isinstance(error, Unavailable),
+        }
+    }
+
+
+def checkpoint_json(directory: Path, manifest: Manifest) -> dict[str, Any]:
+    """What `--json` prints of a checkpoint, in every command."""
+    return {
+        "directory": str(directory),
+        "plan_digest": manifest.plan.plan_digest,
+        "weights_key": manifest.plan.weights_key,
+        "bytes": sum(file.size for file in manifest.proto.files),
+        "files": [to_numbers(file) for file in manifest.proto.files],
+    }
+
+
 def files_and_bytes(files: Sequence[FileDigest]) -> str:
     """How many there are, and how large they are together."""
-    count, size = len(files), sum(file.size for file in files)
-    return f"{count} file{'' if count == 1 else 's'}, {human_bytes(size)}"
-
-
-def human_bytes(count: float) -> str:
-    """`count` bytes in the largest binary unit that keeps it at least 1."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+    return f"{counted(len(files), 'file')}, {human_bytes(sum(file.size for file in files))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from initium.cli import common
 from initium.cli.progress import Report, progress
 from initium.contract.leaves import LEAF
+from initium.contract.wording import human_bytes
 from initium.disk.manifest import Manifest
 from initium.disk.partial import SIDECAR
+from initium.errors import RequestError
 
 _EXAMPLES = """\
   initium generate resnet50.yaml -o resnet50/
@@ -24,7 +27,9 @@ def register(commands: common.Commands) -> None:
     summary = "write the checkpoint of a recipe or plan to a directory"
     parser = common.add_command(commands, "generate", summary, _EXAMPLES)
     common.add_recipe(parser, "RECIPE_OR_PLAN")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="directory: absent or empty")
+    parser.add_argument(
+        "-o", "--output", type=common.directory, metavar="DIR", help="required: a directory, absent or empty"
+    )
     common.add_seed(parser)
     common.add_server(parser)
     parser.add_argument("--force", action="store_true", help="replace the checkpoint in DIR; foreign files stay")
@@ -37,10 +42,13 @@ def register(commands: common.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generates, and prints what was made."""
+    if args.output is None:
+        again = shlex.join(["initium", *args.argv, "-o", _proposal(args.source)])
+        raise RequestError(f"-o DIR is missing: where should the checkpoint be? For example: {again}")
     source = common.read_source(args.source, seed=args.seed)
     start, manifest = time.monotonic(), None
     try:
-        with common.open_client(args) as client, progress(args.output.name or "checkpoint") as report:
+        with progress(args.output.name or "checkpoint") as report, common.open_client(args) as client:
             report = _reporting_resume(report)
             manifest = client.generate(
                 source, args.output, force=args.force, progress=report, tensor_digests=args.tensor_digests
@@ -50,6 +58,12 @@ def run(args: argparse.Namespace) -> int:
         return common.stop_status(stop)
     _report(args, manifest, time.monotonic() - start)
     return 0
+
+
+def _proposal(source: str) -> str:
+    """A directory for the checkpoint of `source`: `resnet50/` for `recipes/resnet50.yaml`."""
+    name = Path(source).name.lstrip("-.").split(".")[0]
+    return f"{name}/" if name and name != source else "checkpoint/"
 
 
 def _what_stays(output: Path, manifest: Manifest | None) -> str:
@@ -67,7 +81,7 @@ def _reporting_resume(report: Report) -> Report:
     def reported(done: int, total: int) -> None:
         nonlocal first
         if first and done > LEAF:
-            common.say(f"resuming: {common.human_bytes(done)} of {common.human_bytes(total)} are here already")
+            common.say(f"resuming: {human_bytes(done)} of {human_bytes(total)} are here already")
         first = False
         report(done, total)
 
@@ -83,12 +97,5 @@ def _report(args: argparse.Namespace, manifest: Manifest, seconds: float) -> Non
 
 
 def _summary(args: argparse.Namespace, manifest: Manifest, seconds: float) -> dict[str, Any]:
-    return {
-        "directory": str(args.output),
-        "plan_digest": manifest.plan.plan_digest,
-        "weights_key": manifest.plan.weights_key,
-        "bytes": sum(file.size for file in manifest.proto.files),
-        "seconds": round(seconds, 3),
-        "files": [common.to_numbers(file) for file in manifest.proto.files],
-        "tensor_digests": dict(manifest.tensor_digests),
-    }
+    extra = {"seconds": round(seconds, 3), "tensor_digests": dict(manifest.tensor_digests)}
+    return common.checkpoint_json(args.output, manifest) | extra

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from initium.cli import common, words
 from initium.cli.table import table
-from initium.contract.canonical import canonical_json, to_json
+from initium.contract.canonical import canonical_json
 from initium.contract.plans import sealed, total_bytes, total_elements, write_plan
+from initium.contract.wording import counted, human_bytes
 from initium.v1.plan_pb2 import TENSOR_KIND_BUFFER, Group, Plan, PlannedTensor
 
 _EXAMPLES = """\
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         write_plan(plan, args.output)
         common.say(f"wrote {args.output}")
     if args.json:
-        common.print_json(to_json(plan))
+        common.print_json(common.to_numbers(plan))
     else:
         print(*table(_HEADER, [_row(plan, tensor) for tensor in plan.tensors]), *_totals(plan), sep="\n")
     return 0
@@ -74,7 +75,7 @@ def _totals(plan: Plan) -> Iterator[str]:
     yield ""
     yield f"tensors    {len(plan.tensors):,}"
     yield f"elements   {total_elements(plan):,}"
-    yield f"bytes      {size:,} ({common.human_bytes(size)})"
+    yield f"bytes      {size:,} ({human_bytes(size)})"
     yield f"files      {', '.join(file.name for file in plan.files[:6])}{_more(len(plan.files) - 6)}"
     yield f"generator  {plan.generator}, seed {plan.seed}"
     yield f"digest     {plan.plan_digest}"
@@ -84,7 +85,8 @@ def _totals(plan: Plan) -> Iterator[str]:
 
 
 def _group_line(group: Group) -> str:
-    return f"{group.name}: {len(group.tensors):,} tensors, {group.elements:,} elements; {words.options(group.options)}"
+    counts = f"{counted(len(group.tensors), 'tensor')}, {counted(group.elements, 'element')}"
+    return f"{group.name}: {counts}; {words.options(group.options)}"
 
 
 def _more(count: int) -> str:

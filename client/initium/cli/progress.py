@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from initium.cli.common import human_bytes, say
+from initium.cli.common import say
+from initium.contract.wording import human_bytes
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -33,27 +34,33 @@ def progress(title: str) -> Iterator[Report]:
 def _bar(title: str) -> Iterator[Report]:
     # Imported here: rich costs more than the rest of the command's start.
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(binary_units=True))
-    with Progress(
-        *columns, _speed_column(), TimeRemainingColumn(), console=Console(stderr=True), refresh_per_second=4
-    ) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _amount_column(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        finally:
+            if bar.tasks[task].total is None:  # nothing began, so there is nothing to show
+                bar.remove_task(task)
 
 
-def _speed_column() -> ProgressColumn:
-    """rich's own counts in powers of ten."""
+def _amount_column() -> ProgressColumn:
+    """How much, and how fast, in powers of two: rich's own columns mix units, and know no word for "not yet"."""
     from rich.progress import ProgressColumn, Task
+    from rich.table import Column
     from rich.text import Text
 
-    class Speed(ProgressColumn):
+    class Amount(ProgressColumn):
         def render(self, task: Task) -> Text:
+            if task.total is None:
+                return Text("preparing", style="progress.download")
             speed = task.finished_speed or task.speed
-            return Text(f"{human_bytes(speed)}/s" if speed else "", style="progress.data.speed")
+            rate = f", {human_bytes(speed)}/s" if speed else ""
+            return Text(f"{human_bytes(task.completed)} of {human_bytes(task.total)}{rate}", style="progress.download")
 
-    return Speed()
+    return Amount(Column(no_wrap=True))
 
 
 class _Lines:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from initium.cli import common
 from initium.cli.progress import progress
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
 from initium.disk.verification import redraw, verify
-from initium.errors import ManifestError, RequestError, VerifyError
+from initium.errors import ManifestError, RequestError
 from initium.v1.plan_pb2 import Plan
 
 _EXAMPLES = """\
@@ -23,7 +22,7 @@ def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "check a checkpoint against its manifest, or against its plan drawn again"
     parser = common.add_command(commands, "verify", summary, _EXAMPLES)
-    parser.add_argument("directory", type=Path, metavar="DIR", help="directory that `generate` wrote")
+    parser.add_argument("directory", type=common.directory, metavar="DIR", help="directory that `generate` wrote")
     parser.add_argument("--redraw", action="store_true", help="draw everything again and compare every byte")
     parser.add_argument("--server", metavar="ADDR", help="host:port or unix:/path; absent: this process draws")
     parser.add_argument("--device", metavar="D", help="what draws here: cpu (default), auto, cuda, cuda:N")
@@ -38,15 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Verifies; 1 if something differs."""
     if not args.redraw and (args.server or args.device or args.threads):
         raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
-    try:
-        manifest = _verify(args)
-    except VerifyError as error:
-        if not args.json:
-            raise
-        found = [{"file": violation.field, "message": violation.message} for violation in error.violations]
-        common.print_json({"ok": False, "differences": found})
-        return 1
-    _report(args, manifest)
+    _report(args, _verify(args))
     return 0
 
 
@@ -76,7 +67,7 @@ def _threads(plan: Plan) -> int | None:
 
 def _report(args: argparse.Namespace, manifest: Manifest) -> None:
     if args.json:
-        common.print_json({"ok": True, "plan_digest": manifest.plan.plan_digest, "differences": []})
+        common.print_json(common.checkpoint_json(args.directory, manifest))
         return
     against = "its plan, drawn again" if args.redraw else "its manifest"
     common.say(f"{args.directory}: {common.files_and_bytes(manifest.proto.files)}: equal to {against}")

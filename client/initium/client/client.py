@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from initium.client import naming, stream
 from initium.client.generation import Progress, generate
@@ -12,13 +12,13 @@ from initium.client.retry import OnRetry
 from initium.contract.leaves import Leaf
 from initium.contract.plans import sealed
 from initium.contract.recipe import RecipeLike, load, load_recipe
+from initium.contract.shown import Inventory
 from initium.disk.manifest import Manifest
 from initium.errors import RequestError
 from initium.v1.plan_pb2 import Plan
 from initium.v1.service_pb2 import (
     GetCapabilitiesRequest,
     GetCapabilitiesResponse,
-    InventoryTensor,
     ListModelsRequest,
     ListModelsResponse,
     ListTensorsRequest,
@@ -28,7 +28,6 @@ from initium.v1.service_pb2 import (
 
 if TYPE_CHECKING:
     import grpc
-    from numpy.typing import NDArray
 
     from initium.client.rpc import Rpc
 
@@ -97,13 +96,13 @@ class Client:
         wrapped = PlanSource(plan=loaded) if isinstance(loaded, Plan) else PlanSource(recipe=loaded)
         return naming.resolve(self._rpc, wrapped)
 
-    def inventory(self, recipe: RecipeLike) -> list[InventoryTensor]:
+    def inventory(self, recipe: RecipeLike) -> Inventory:
         """The tensors of a recipe's architecture before any rule: what one needs to write rules. It needs no seed.
 
         Errors: as `resolve`.
         """
         request = ListTensorsRequest(recipe=load_recipe(recipe, require_seed=False))
-        tensors: list[InventoryTensor] = []
+        tensors = Inventory()
         while True:
             page = self._rpc.unary("ListTensors", request, ListTensorsResponse())
             tensors += page.tensors
@@ -155,15 +154,20 @@ class Client:
             tensor_digests=tensor_digests,
         )
 
-    def tensors(self, source: Source, *, seed: int | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
+    def tensors(
+        self, source: Source, *, seed: int | None = None, framework: Literal["np", "pt"] = "np"
+    ) -> Iterator[tuple[str, Any]]:
         """Name and values of every tensor, in file order, without touching the disk. Memory: the largest tensor.
 
-        BF16 and F8 come in the types of ml_dtypes. Tied tensors come once, under their first name.
-        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that this client does not know.
+        `framework`: `np` gives numpy arrays, BF16 and F8 in the types of ml_dtypes; `pt` gives torch tensors on the
+        CPU, and is all that imports torch. Tied tensors come once, under their first name.
+        Errors: as `resolve`; IntegrityError; Unsupported for dtypes that this client does not know, and for `pt`
+        where torch is not installed.
         """
-        from initium.client.tensors import tensors  # numpy is slow to import, too
+        from initium.client.tensors import maker, tensors  # numpy is slow to import, too
 
-        return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)))
+        make = maker(framework)
+        return tensors(stream.LeafStream(self._rpc, self._plan(source, seed)), make)
 
     def leaves(self, source: Source, *, seed: int | None = None) -> Iterator[Leaf]:
         """The files of a checkpoint in order, in checked pieces of an aligned 1 MiB. Errors: as `tensors`."""

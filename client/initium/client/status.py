@@ -20,7 +20,9 @@ from initium.errors import (
     LimitExceeded,
     NotFound,
     OutOfRange,
+    PlanError,
     PreconditionError,
+    RecipeError,
     RequestError,
     ServerError,
     TimedOut,
@@ -67,7 +69,7 @@ def from_rpc(error: grpc.RpcError) -> InitiumError:
     violations = _violations(details)
     metadata = dict(info.metadata) if info else {}
     fields = [Violation(_ROOT.sub("", each.field), each.message) for each in violations]
-    result = kind(_headline(text, violations, error), reason, fields, metadata)
+    result = kind(_headline(kind, text, violations, error), reason, fields, metadata)
     if isinstance(result, Unavailable):
         result.retry_after = _retry_after(details)
     return result
@@ -81,9 +83,10 @@ def _by_status(code: grpc.StatusCode, text: str) -> type[InitiumError]:
     return BY_STATUS.get(code, ServerError)
 
 
-def _headline(text: str, violations: tuple[Violation, ...], error: grpc.RpcError) -> str:
+def _headline(kind: type[InitiumError], text: str, violations: tuple[Violation, ...], error: grpc.RpcError) -> str:
     if violations and (not text or text.startswith(str(violations[0]))):
-        return "the server refuses the request"
+        what = {RecipeError: "recipe", PlanError: "plan"}.get(kind, "request")
+        return f"the {what} is not valid"
     return text or f"the server answers {error.code().name} without a message"
 
 

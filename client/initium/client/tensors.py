@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,44 @@ from numpy.typing import NDArray
 from initium.client.stream import LeafStream
 from initium.contract.leaves import Leaf
 from initium.contract.plans import elements
-from initium.errors import ServerError, Unsupported
+from initium.contract.wording import suggestion
+from initium.errors import RequestError, ServerError, Unsupported
 from initium.v1.plan_pb2 import PlannedTensor
 from initium_law.dtypes import DTYPES
 
+Make = Callable[[NDArray[np.uint8], PlannedTensor], Any]
+"""From the bytes of a tensor, which it may keep, to what holds its values."""
 
-def tensors(stream: LeafStream) -> Iterator[tuple[str, NDArray[Any]]]:
+
+def maker(framework: str) -> Make:
+    """What makes the tensors of a framework: `np` or `pt`, as safetensors calls them.
+
+    Errors: RequestError for others; Unsupported where torch is not installed.
+    """
+    if framework == "np":
+        return _numpy
+    if framework != "pt":
+        raise RequestError(f"framework is {framework!r}; {suggestion(framework, ('np', 'pt'), 'frameworks')}")
+    try:
+        import torch
+    except ImportError as error:
+        text = f"framework 'pt' needs torch, which is not installed here ({error}); install it, or take 'np'"
+        raise Unsupported(text) from None
+
+    def make(data: NDArray[np.uint8], tensor: PlannedTensor) -> torch.Tensor:
+        dtype = DTYPES[tensor.dtype]
+        # By way of integers of its size: from_numpy refuses the types of ml_dtypes.
+        integers = torch.from_numpy(data.view(f"i{dtype.size}"))
+        return integers.view(getattr(torch, dtype.torch)).reshape(tuple(tensor.shape))
+
+    return make
+
+
+def _numpy(data: NDArray[np.uint8], tensor: PlannedTensor) -> NDArray[Any]:
+    return data.view(DTYPES[tensor.dtype].numpy).reshape(tuple(tensor.shape))
+
+
+def tensors(stream: LeafStream, make: Make = _numpy) -> Iterator[tuple[str, Any]]:
     """Name and values of every tensor in file order. Holds one tensor and one leaf in memory.
 
     Errors: as iterating over `stream`, IntegrityError, Unsupported for a dtype that this client does not know.
@@ -26,13 +58,13 @@ def tensors(stream: LeafStream) -> Iterator[tuple[str, NDArray[Any]]]:
     current = _next(pending)
     for leaf in stream.checked():
         while current is not None and current.take(leaf):
-            yield current.name, current.array()
+            yield current.tensor.name, make(current.data, current.tensor)
             current = _next(pending)
     while current is not None and current.tensor.size == 0:
-        yield current.name, current.array()
+        yield current.tensor.name, make(current.data, current.tensor)
         current = _next(pending)
     if current is not None:
-        raise ServerError(f"the files end before the tensor {current.name}")
+        raise ServerError(f"the files end before the tensor {current.tensor.name}")
 
 
 def _next(pending: Iterator[PlannedTensor]) -> _Assembly | None:
@@ -45,13 +77,11 @@ class _Assembly:
 
     def __init__(self, tensor: PlannedTensor) -> None:
         self.tensor = tensor
-        self.name = tensor.name
         if tensor.dtype not in DTYPES:
             raise Unsupported(f"{tensor.name} has the dtype {tensor.dtype}, new to this client; upgrade initium")
-        self._dtype = DTYPES[tensor.dtype].numpy
-        if elements(tensor) * self._dtype.itemsize != tensor.size:
+        if elements(tensor) * DTYPES[tensor.dtype].size != tensor.size:
             raise ServerError(f"{tensor.name}: {tensor.size} bytes do not make {list(tensor.shape)} {tensor.dtype}")
-        self._bytes = np.empty(tensor.size, np.uint8)
+        self.data = np.empty(tensor.size, np.uint8)
         self._filled = 0
 
     def take(self, leaf: Leaf) -> bool:
@@ -62,9 +92,6 @@ class _Assembly:
         first = tensor.offset + self._filled - leaf.offset
         count = min(tensor.size - self._filled, len(leaf.data) - first)
         if leaf.file == tensor.file and first >= 0 and count > 0:
-            self._bytes[self._filled : self._filled + count] = leaf.data[first : first + count]
+            self.data[self._filled : self._filled + count] = leaf.data[first : first + count]
             self._filled += count
         return self._filled == tensor.size
-
-    def array(self) -> NDArray[Any]:
-        return self._bytes.view(self._dtype).reshape(tuple(self.tensor.shape))

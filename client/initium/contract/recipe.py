@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from google.protobuf import json_format
 from initium.contract import yaml12
 from initium.contract.plans import plan_from_data
 from initium.contract.strict import MAX_VIOLATIONS, TooMany, Walk, kind_of
+from initium.contract.wording import did_you_mean, joined
 from initium.errors import PlanError, RecipeError, Violation
 from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
@@ -57,10 +59,23 @@ def load(source: RecipeLike | Plan, *, seed: int | None = None, require_seed: bo
     if isinstance(source, Recipe):
         return _finish(source, seed, require_seed)
     file = _file_of(source)
-    data = _read_text(source) if file is None else _read_file(file)
-    if isinstance(data, Mapping) and "plan_version" in data:
-        return _check_plan_seed(plan_from_data(data, file), seed)
-    return _from_data(data, seed, require_seed)
+    text = None if file is None else _read_file(file)
+    with _naming(file):
+        data = _read_text(source) if text is None else yaml12.load(text)
+        if not isinstance(data, Mapping) or "plan_version" not in data:
+            return _from_data(data, seed, require_seed)
+    return _check_plan_seed(plan_from_data(data, file), seed)
+
+
+@contextmanager
+def _naming(file: Path | None) -> Iterator[None]:
+    """Has a RecipeError begin with the file that it is about."""
+    try:
+        yield
+    except RecipeError as error:
+        if file is None:
+            raise
+        raise RecipeError(f"{file}: {error.message}", error.reason, error.violations) from None
 
 
 def _file_of(source: Any) -> Path | None:
@@ -79,36 +94,44 @@ def _is_file_name(text: str) -> bool:
 
 def _read_text(source: Any) -> Any:
     if isinstance(source, str):
-        return yaml12.load(source)
+        data = yaml12.load(source)
+        if isinstance(data, str):
+            raise RecipeError(f"a recipe is a mapping, not the text {data[:60]!r}, which is no file's name either")
+        return data
     if not isinstance(source, Mapping):
         raise RecipeError(f"a recipe is a mapping, a pathlib.Path, text or a Recipe message, not {kind_of(source)}")
     return source
 
 
-def _read_file(path: Path) -> Any:
+def _read_file(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        return _decoded(path.read_bytes(), str(path))
     except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}") from None
-    text = _decoded(data, str(path))
-    try:
-        return yaml12.load(text)
-    except RecipeError as error:
-        raise RecipeError(f"{path}: {error.message}", violations=error.violations) from None
+        hint = did_you_mean(path.name, _recipes_beside(path)) if isinstance(error, FileNotFoundError) else ""
+        raise RecipeError(joined(f"cannot read {path}: {error.strerror}", hint)) from None
+
+
+def _recipes_beside(path: Path) -> list[str]:
+    """Names of what may be recipes in the directory of `path`."""
+    with suppress(OSError):
+        return [name for name in os.listdir(path.parent) if name.endswith(_SUFFIXES)]
+    return []
 
 
 def _decoded(data: bytes, what: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
+        raise RecipeError(
+            f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}; a recipe is text"
+        ) from None
 
 
 def _from_data(data: Any, seed: int | None, require_seed: bool) -> Recipe:
-    if isinstance(data, str):
-        raise RecipeError(f"a recipe is a mapping, not the text {data[:60]!r}, which is no file's name either")
     if not isinstance(data, Mapping):
         raise RecipeError(f"a recipe is a mapping, not {kind_of(data)}")
+    if "manifest_version" in data:
+        raise RecipeError("this is the manifest of a checkpoint; give the recipe, or the plan, that it was made from")
     if seed is not None:
         data = {**data, "seed": seed}
     clean, violations = _walk(data)

@@ -6,15 +6,16 @@ a path. The walk collects every violation with its path, and hands `json_format`
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from initium.contract.wording import nearest
 from initium.errors import Violation
 from initium.v1.init_pb2 import Selector
 
@@ -26,7 +27,7 @@ MAX_DEPTH = 100
 
 # Any: the stubs have two descriptor classes for one.
 _SELECTOR: Any = Selector.DESCRIPTOR
-_INTEGER_TEXT = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER_TEXT = re.compile(r"[-+]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][-+]?[0-9]{1,4})?")
 _EXACT = 1 << 53  # integers beyond are not exact in a double
 
 _EXTENTS = ("extents", "shape")
@@ -170,7 +171,7 @@ class Walk:
     def _double(self, value: Any, path: str) -> Any:
         number = _as_double(value)
         if number is None:
-            text = f" {_shown(value)}" if isinstance(value, str) else ""
+            text = f" {_shown(value)}{_unquoted(value)}" if isinstance(value, str) else ""
             return self.report(path, f"must be a number, not {kind_of(value)}{text}")
         if not math.isfinite(number):
             return self.report(path, f"must be finite, not {_shown(value)}")
@@ -180,7 +181,8 @@ class Walk:
         number = _as_integer(value)
         if number is None or not low <= number <= high:
             limits = f"{low}..2^{high.bit_length()}-1"
-            return self.report(path, f"must be an integer in {limits}, not {_shown(value)}")
+            hint = _unquoted(value, low, high)
+            return self.report(path, f"must be an integer in {limits}, not {_shown(value)}{hint}")
         return number
 
 
@@ -219,9 +221,11 @@ def kind_of(value: Any) -> str:
 
 
 def _wrapped(schema: Descriptor, value: Any) -> str:
-    """What to write where the value of a message's only field stands in the message's place."""
+    """What to write where something else stands in a message's place, such as the value of its only field."""
     names = [field.name for field in schema.fields if field.is_repeated == isinstance(value, (list, tuple))]
-    return f"; write {{{names[0]}: {_shown(value)}}}" if len(names) == len(schema.fields) == 1 else ""
+    if len(names) == len(schema.fields) == 1:
+        return f"; write {{{names[0]}: {_shown(value)}}}"
+    return f"; its keys are {', '.join(schema.fields_by_name)}" if schema.fields else "; write {}"
 
 
 def _unknown(schema: Descriptor, key: str) -> str:
@@ -232,10 +236,9 @@ def _advice(schema: Descriptor, key: str) -> str:
     for field in schema.fields:
         if field.json_name == key or field.camelcase_name == key:
             return f"write {field.name}"
-    close = difflib.get_close_matches(key, schema.fields_by_name, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
     names = list(schema.fields_by_name)
+    if close := nearest(key, names):
+        return f"did you mean {close[0]}?"
     return f"the keys are {', '.join(names)}" if names else "it takes no keys"
 
 
@@ -262,14 +265,12 @@ def _shown(value: Any) -> str:
 
 
 def _as_double(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (Real, str)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         return float(value)
     except OverflowError:
         return math.inf
-    except ValueError:
-        return None
 
 
 def _as_integer(value: Any) -> int | None:
@@ -280,6 +281,10 @@ def _as_integer(value: Any) -> int | None:
     if isinstance(value, Real):
         number = float(value)
         return int(number) if math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT else None
-    if isinstance(value, str) and len(value) <= 21 and _INTEGER_TEXT.fullmatch(value):
-        return int(value)
     return None
+
+
+def _unquoted(value: Any, low: float = -math.inf, high: float = math.inf) -> str:
+    """What to write instead of text that is a number but for its quotes."""
+    quoted = isinstance(value, str) and _NUMBER_TEXT.fullmatch(value) and low <= Decimal(value) <= high
+    return f"; write {value} without quotes" if quoted else ""

@@ -71,13 +71,17 @@ def load(text: str) -> Any:
             pass  # the YAML reader below says where
     try:
         _check(text)
-        return yaml.load(text, Loader=_LOADER)
+        value = yaml.load(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise _error(error.problem_mark or error.context_mark, _problem(error)) from None
+        mark = error.problem_mark or error.context_mark
+        raise _error(mark, _problem(error, mark, text)) from None
     except yaml.YAMLError as error:
         raise _error(None, " ".join(str(error).split())) from None
     except UnicodeEncodeError:
         raise _error(None, "half of a surrogate pair; a recipe is valid Unicode") from None
+    if isinstance(value, str) and _PYTHON.search(text):
+        raise _error(None, _NO_PYTHON)
+    return value
 
 
 def _check(text: str) -> None:
@@ -120,7 +124,31 @@ def _error(mark: Any, message: str) -> RecipeError:
     return RecipeError("the text is not valid YAML 1.2 or JSON", violations=[Violation(where, message)])
 
 
-def _problem(error: yaml.MarkedYAMLError) -> str:
-    start = error.context_mark
-    began = f" ({error.context}, from line {start.line + 1}:{start.column + 1})" if start is not None else ""
-    return f"{error.problem or 'not YAML'}{began}"
+_PYTHON = re.compile(r"^(?:import|from|def|class)\s+\w", re.MULTILINE)
+_NO_PYTHON = "this looks like Python; a recipe is data: `architecture: ...`, `seed: ...` and so on, in YAML or JSON"
+_TAB = re.compile(r" *\t")
+_CURES = (
+    ("an alias|an anchor", "a plain value cannot begin with `*` or `&`; put a glob in quotes"),
+    ("cannot start any token", "a plain value cannot begin with this character; put the value in quotes"),
+    ("a quoted scalar", "a quote is opened and not closed"),
+    ("a flow", "a bracket is not closed, or a comma is missing"),
+    ("a block", "this line is not indented like those it belongs to; keys of one mapping begin in one column"),
+    ("mapping values", "no `:` can stand here: indent the line like its neighbours, end the key above with a colon "
+     "and a space, or put text with a colon in quotes"),
+    ("a simple key|expected ':'", "a key without `: ` behind it, or text of several lines without quotes"),
+)  # fmt: skip
+"""What both of PyYAML's parsers say, as patterns, and what a writer of recipes should look for."""
+
+
+def _problem(error: yaml.MarkedYAMLError, mark: Any, text: str) -> str:
+    """What is wrong in a newcomer's words, where there are any; else in the parser's."""
+    if _PYTHON.search(text):
+        return _NO_PYTHON
+    lines = text.split("\n")
+    if mark is not None and mark.line < len(lines) and _TAB.match(lines[mark.line]):
+        return "a tab; YAML is indented with spaces"
+    said, start = f"{error.context} {error.problem}", error.context_mark
+    cure = next((cure for pattern, cure in _CURES if re.search(pattern, said)), error.problem or "not YAML")
+    if start is None or mark is None or (start.line, start.column) == (mark.line, mark.column):
+        return cure
+    return f"{cure} (see line {start.line + 1}:{start.column + 1})"

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
+from initium.contract import shown
 from initium.contract.canonical import canonical_manifest
 from initium.contract.leaves import DIGEST_FUNCTION, LEAF
 from initium.contract.plans import MANIFEST, check_digests, check_files
+from initium.contract.wording import counted
 from initium.errors import ManifestError, PlanError, Violation
 from initium.files import replace_file
 from initium.v1 import manifest_pb2
@@ -68,9 +70,10 @@ class Manifest:
 
     def __repr__(self) -> str:
         """A line, as notebooks show what a cell returns; `proto` has everything."""
-        size, groups = sum(file.size for file in self.proto.files), len(self.plan.groups.groups)
-        counts = f"{len(self.plan.tensors)} tensors, {len(self.proto.files)} files, {size} bytes, {groups} groups"
-        return f"<Manifest of plan {self.plan.plan_digest[:12]}: {counts}>"
+        return shown.line("Manifest of plan", self.plan)
+
+    def _repr_html_(self) -> str:
+        return shown.table("Manifest", self.plan)
 
     @property
     def plan(self) -> Plan:
@@ -145,7 +148,7 @@ def _unproven(proto: manifest_pb2.Manifest) -> Iterator[Violation]:
         if have != want:
             yield Violation(have[0], f"listed as {have[0]} of {have[1]} bytes, but the plan has {want[0]} of {want[1]}")
     if len(listed) != len(planned):
-        yield Violation("files", f"the manifest lists {len(listed)} files, its plan {len(planned)}")
+        yield Violation("files", f"the manifest lists {counted(len(listed), 'file')}, its plan {len(planned)}")
 
 
 def _options(options: Struct) -> Iterator[tuple[str, Any]]:

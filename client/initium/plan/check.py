@@ -8,6 +8,7 @@ from itertools import pairwise
 from initium.contract.generators import GENERATORS
 from initium.contract.messages import check_finite
 from initium.contract.plans import PLAN_VERSION, check_digests, check_files
+from initium.contract.wording import counted, suggestion
 from initium.errors import PlanError, Unsupported, Violation, invalid
 from initium.plan.layout import (
     RESERVED_NAMES,
@@ -52,7 +53,8 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> Layout:
 def _checked_content(plan: plan_pb2.Plan, limits: Limits) -> Layout:
     """The layout, after a check of all that it follows from."""
     if plan.generator not in GENERATORS:
-        raise invalid("generator", f"unknown generator {plan.generator!r}", PlanError)
+        hint = suggestion(plan.generator, GENERATORS, "generators")
+        raise invalid("generator", f"unknown generator {plan.generator!r}; {hint}", PlanError)
     if plan.HasField("max_shard_bytes") and plan.max_shard_bytes < 1:
         raise invalid("max_shard_bytes", "must be 1 or more", PlanError)
     specs = _checked_tensors(plan)
@@ -73,7 +75,8 @@ def _checked_tensors(plan: plan_pb2.Plan) -> list[TensorSpec]:
             found.append(Violation(f"tensors[{i}].name", f"{name!r} is empty, reserved or stands twice"))
         seen.add(name)
         if dtype not in ITEM_SIZE:
-            found.append(Violation(f"tensors[{i}].dtype", f"unknown dtype {dtype!r}"))
+            hint = suggestion(dtype, ITEM_SIZE, "dtypes")
+            found.append(Violation(f"tensors[{i}].dtype", f"unknown dtype {dtype!r}; {hint}"))
         if len(shape) > MAX_AXES:
             found.append(Violation(f"tensors[{i}].shape", f"{len(shape)} dimensions; at most {MAX_AXES}"))
         if plan.generator == LAW and not tensor.HasField("fill"):
@@ -101,7 +104,8 @@ def _check_layout(plan: plan_pb2.Plan, layout: Layout) -> None:
         if given != wanted:
             raise invalid(f"files[{i}]", f"not where the layout puts {wanted.name}", PlanError)
     if len(plan.files) != len(files):
-        raise invalid("files", f"{len(plan.files)} files given; the layout has {len(files)}", PlanError)
+        given_files = counted(len(plan.files), "file")
+        raise invalid("files", f"{given_files} given; the layout has {len(files)}", PlanError)
     places = places_of(layout)
     for i, tensor in enumerate(plan.tensors):
         if (tensor.file, tensor.offset, tensor.size) != places[tensor.name]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from initium.contract.wording import suggestion
 from initium_law.dtypes import DTYPES, FLOATS, encode, exact
 from initium_law.grammar import Fill, with_literals
 
@@ -17,7 +18,7 @@ CONFIG_FILE = "config.json"
 
 def unknown(dtype: str) -> str:
     """The text for a dtype that recipes may not name."""
-    return f"unknown dtype {dtype!r}; known are {', '.join(FLOATS)} (safetensors' names)"
+    return f"unknown dtype {dtype!r}; {suggestion(dtype, FLOATS, 'dtypes')} (safetensors' names)"
 
 
 def cast_fill(fill: Fill, source: str, target: str, literals: dict[str, bytes]) -> Fill:

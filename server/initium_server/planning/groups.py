@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -48,14 +49,12 @@ class _Entry:
     path: str
     message: Any
     matches: Matcher
-    matched: int = 0
     decided: int = 0
+    shadows: Counter[str] = field(default_factory=Counter)
     complaints: dict[str, str] = field(default_factory=dict)
 
     def hits(self, tensor: InventoryTensor) -> bool:
-        hit = any(self.matches(tensor, owner) for owner in tensor.owners)
-        self.matched += hit
-        return hit
+        return any(self.matches(tensor, owner) for owner in tensor.owners)
 
 
 class OptionChecker(Protocol):
@@ -146,6 +145,8 @@ def _decide(
         return policy.default_group or "default", dict(defaults), "groups.defaults"
     rule = hits[0]
     rule.decided += 1
+    for later in hits[1:]:
+        later.shadows[f"{rule.path} {rule.message.name}"] += 1
     return rule.message.name, _scaled(defaults | plain(rule.message.options), rule, tensor), rule.path
 
 
@@ -180,7 +181,7 @@ def _tally(entries: Sequence[_Entry], inventory: Inventory) -> list[Violation]:
     for entry in entries:
         found += [Violation(f"{entry.path}.scale.{name}", text) for name, text in entry.complaints.items()]
         if not entry.decided and not entry.message.optional:
-            found.append(nothing_decided(entry.path, entry.message.match, entry.matched, inventory))
+            found.append(nothing_decided(entry.path, entry.message.match, entry.shadows, inventory))
     return found
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from initium.contract.canonical import hex_float
+from initium.contract.wording import suggestion
 from initium_law import grammar as fills
 from initium_law.maps import phi
 from initium_server.planning.inventory import FanAxes, InventoryTensor
@@ -225,7 +226,7 @@ def _xavier(args: Any, tensor: InventoryTensor) -> tuple[float, dict[str, str]]:
 def _kaiming(args: Any, tensor: InventoryTensor) -> tuple[float, dict[str, str]]:
     mode = args.mode or "fan_in"
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode is {mode!r}; it is fan_in or fan_out")
+        raise ValueError(f"mode is {mode!r}; {suggestion(mode, ('fan_in', 'fan_out'), 'modes')}")
     gain = calculate_gain(args.nonlinearity or "leaky_relu", _number(args, "a", 0.0))
     fan = fans(tensor)[mode == "fan_out"]
     return gain / math.sqrt(fan or 1), {"fan": str(fan), "gain": hex_float(gain)}
@@ -246,8 +247,8 @@ def calculate_gain(nonlinearity: str, negative_slope: float) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1 + negative_slope**2))
     if nonlinearity not in _GAINS:
-        known = ", ".join(sorted([*_GAINS, "leaky_relu"]))
-        raise ValueError(f"no gain is known for nonlinearity {nonlinearity!r}; known are {known}")
+        hint = suggestion(nonlinearity, sorted([*_GAINS, "leaky_relu"]), "nonlinearities")
+        raise ValueError(f"no gain is known for nonlinearity {nonlinearity!r}; {hint}")
     return _GAINS[nonlinearity]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from initium.contract.canonical import seal
 from initium.contract.generators import GENERATORS, TORCH
 from initium.contract.messages import check_finite
+from initium.contract.wording import suggestion
 from initium.errors import RecipeError, Violation
 from initium.plan.limits import Limits, check_size
 from initium.v1 import plan_pb2, recipe_pb2
@@ -26,9 +27,8 @@ def check_recipe(recipe: recipe_pb2.Recipe) -> None:
     if not recipe.HasField("seed"):
         found.append(Violation("seed", "required: any whole number from 0 to 18446744073709551615"))
     if recipe.generator and recipe.generator not in GENERATORS:
-        found.append(
-            Violation("generator", f"unknown generator {recipe.generator!r}; known are {', '.join(GENERATORS)}")
-        )
+        hint = suggestion(recipe.generator, GENERATORS, "generators")
+        found.append(Violation("generator", f"unknown generator {recipe.generator!r}; {hint}"))
     if recipe.dtype and recipe.dtype not in FLOATS:
         found.append(Violation("dtype", casts.unknown(recipe.dtype)))
     if recipe.output.HasField("max_shard_bytes") and recipe.output.max_shard_bytes < 1:

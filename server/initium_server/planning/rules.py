@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from initium.contract.wording import counted, joined
 from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
 from initium_law import MAX_ELEMENTS, Engine, prepare
@@ -13,7 +15,7 @@ from initium_law.grammar import Fill
 from initium_server.planning import casts
 from initium_server.planning.initializers import INITIALIZERS, Resolution
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
-from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_class
+from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_word
 
 LIBRARY_DEFAULT = "library_default"
 
@@ -41,8 +43,9 @@ class Rule:
     matches: Matcher
     buffers: bool
     initializer: str
-    matched: int = 0
     decided: int = 0
+    shadows: Counter[str] = field(default_factory=Counter)
+    """Earlier rules, by their labels, that decide for tensors that this one matches, too."""
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -146,12 +149,10 @@ def _resolve(tensor: InventoryTensor, rule: Rule, finish: _Finish) -> Assignment
 
 
 def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
-    first = None
-    for rule in rules:
-        if rule.hits(tensor, owner):
-            rule.matched += 1
-            first = first or rule
-    return first
+    hits = [rule for rule in rules if rule.hits(tensor, owner)]
+    for rule in hits[1:]:
+        rule.shadows[hits[0].label] += 1
+    return hits[0] if hits else None
 
 
 def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[Assignment]) -> None:
@@ -209,20 +210,25 @@ def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str
 
 def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
     if rule.failures:
-        more = f" (and {len(rule.failures) - 1} more tensors)" if len(rule.failures) > 1 else ""
+        more = f" (and {counted(len(rule.failures) - 1, 'more tensor')})" if len(rule.failures) > 1 else ""
         return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
     if rule.decided or rule.message.optional:
         return []
-    return [nothing_decided(rule.path, rule.message.match, rule.matched, inventory)]
+    return [nothing_decided(rule.path, rule.message.match, rule.shadows, inventory)]
 
 
-def nothing_decided(path: str, match: init_pb2.Selector, matched: int, inventory: Inventory) -> Violation:
-    """What is wrong with a rule that decides for no tensor."""
-    if matched:
-        cause = f"matches {matched} tensors, but an earlier rule decides for all of them"
-    elif hint := unknown_class(match, inventory):
-        path, cause = f"{path}.match.module", f"matches no tensor: {hint}"
-    else:
-        cause = "matches no tensor"
+def nothing_decided(path: str, match: init_pb2.Selector, shadows: Mapping[str, int], inventory: Inventory) -> Violation:
+    """What is wrong with a rule that decides for no tensor; `shadows` has the rules before it that take its tensors."""
+    if shadows:
+        return Violation(path, f"{_shadowed(shadows)}; put this rule first, remove it, or set `optional: true`")
+    key, hint = unknown_word(match, inventory)
+    where, cause = (f"{path}.match.{key}", f": {hint}") if hint else (path, "")
     remedy = "`initium inventory` lists names and classes. Fix or remove the rule, or set `optional: true`"
-    return Violation(path, f"the rule {cause}; {remedy}")
+    return Violation(where, joined(f"the rule matches no tensor{cause}", remedy))
+
+
+def _shadowed(shadows: Mapping[str, int]) -> str:
+    labels = list(shadows)
+    more = f" and {counted(len(labels) - 3, 'more rule')}" if len(labels) > 3 else ""
+    matched = counted(sum(shadows.values()), "tensor")
+    return f"the rule matches {matched}, but first match wins, and before it stands {', '.join(labels[:3])}{more}"

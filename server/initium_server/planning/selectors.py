@@ -6,10 +6,10 @@ key: add the field to init.proto and a function to this file.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from initium.contract.wording import did_you_mean, joined, suggestion
 from initium.errors import RecipeError, Violation, invalid
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
@@ -61,15 +61,24 @@ def selects_buffers(selector: init_pb2.Selector) -> bool:
     return "buffer" in selector.role or any(map(selects_buffers, (*selector.any_of, *selector.all_of)))
 
 
-def unknown_class(selector: init_pb2.Selector, inventory: Inventory) -> str:
-    """What to say of a class name in `module` that no owner has; empty if there is none."""
-    known = sorted({name for tensor in inventory.tensors for owner in tensor.owners for name in owner.classes})
-    for name in selector.module:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            return f"no module of this architecture has the class {name!r}{hint}"
-    return ""
+def unknown_word(selector: init_pb2.Selector, inventory: Inventory) -> tuple[str, str]:
+    """The key with a word that no tensor of the architecture has, and what to say of it; two empty texts if none."""
+    owners = [owner for tensor in inventory.tensors for owner in tensor.owners]
+    kinds: tuple[tuple[str, str, Iterable[str]], ...] = (
+        (
+            "module",
+            "no module of this architecture has the class",
+            (name for owner in owners for name in owner.classes),
+        ),
+        ("tensor", "no module of this architecture has a tensor", (owner.leaf for owner in owners)),
+        ("path", "no tensor of this architecture has the name", (owner.name for owner in owners)),
+    )
+    for key, text, have in kinds:
+        known = sorted(set(have))
+        for word in getattr(selector, key):
+            if word not in known and not (key == "path" and any(sign in word for sign in "*?")):
+                return key, joined(f"{text} {word!r}", did_you_mean(word, known))
+    return "", ""
 
 
 def _conjunction(parts: Sequence[Matcher]) -> Matcher:
@@ -161,7 +170,7 @@ def shape(shapes: Sequence[Any], path: str) -> Matcher:
 def role(words: Sequence[str], path: str) -> Matcher:
     for i, word in enumerate(words):
         if word not in ROLES:
-            raise invalid(f"{path}[{i}]", f"unknown role {word!r}; the roles are {', '.join(ROLES)}")
+            raise invalid(f"{path}[{i}]", f"unknown role {word!r}; {suggestion(word, ROLES, 'roles')}")
     wanted = frozenset(words)
     return lambda tensor, owner: not wanted.isdisjoint(tensor.roles)
 

@@ -8,9 +8,10 @@ from functools import cache
 
 import torch
 
+from initium.contract.wording import suggestion
 from initium.errors import RecipeError, Violation, invalid
 from initium_server.capture.fills import quiet
-from initium_server.sources.arguments import Parameter, fit, suggestion
+from initium_server.sources.arguments import Parameter, fit
 
 FIELD = "groups.optimizer"
 

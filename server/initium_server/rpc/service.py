@@ -17,6 +17,7 @@ from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Place, all_spans, spa
 from initium.contract.messages import check_known
 from initium.contract.pieces import joined, split
 from initium.contract.plans import PLAN_VERSION
+from initium.contract.wording import counted
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
 from initium.v1 import plan_pb2, service_pb2
@@ -99,7 +100,7 @@ class Service:
         """A streaming handler of which so many run at once: slow readers must not hold every thread."""
 
         def handle(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-            with _slot(self._slots, f"{self._settings.streams} streams are running"):
+            with _slot(self._slots, f"busy with {counted(self._settings.streams, 'stream')}"):
                 yield from handler(data, context)
 
         return handle
@@ -302,10 +303,10 @@ def _check_start(held: Held, position: service_pb2.Position) -> Place:
     if held.generator == TORCH and (position.file or position.offset):
         raise invalid("start", "generator `torch` cannot resume; start at 0", RequestError)
     if position.file >= len(files):
-        raise OutOfRange(f"start.file is {position.file}; the plan has {len(files)} files")
+        raise OutOfRange(f"start.file is {position.file}; the plan has {counted(len(files), 'file')}")
     size = files[position.file].size
     if position.offset > size:
-        text = f"start.offset is {position.offset}; the file has {size} bytes"
+        text = f"start.offset is {position.offset}; the file has {counted(size, 'byte')}"
         raise OutOfRange(text, metadata={"size": str(size)})
     if position.offset % LEAF and position.offset != size:
         raise invalid("start.offset", f"{position.offset} is not a multiple of {LEAF}", RequestError)

@@ -6,7 +6,6 @@ float; lists become tuples where its default is a tuple.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import typing
@@ -14,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from initium.contract.wording import suggestion
 from initium.errors import InitiumError, RecipeError, Violation, invalid
 
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
-_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +99,6 @@ def check_names(names: Iterable[str], accepted: Iterable[str], path: str) -> Non
             Violation(f"{path}.{name}", f"unknown argument {name!r}; {suggestion(name, known)}") for name in wrong
         ]
         raise RecipeError(violations=violations)
-
-
-def suggestion(name: str, known: Iterable[str], noun: str = "accepted") -> str:
-    """The close matches of a name, and what would be accepted."""
-    known = sorted(set(known))
-    close = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    rest = f", and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    if close and rest:
-        return hint.strip()
-    return f"{hint}{noun}: {', '.join(known[:_SHOWN]) or 'none'}{rest}"
 
 
 def explain(error: Exception, what: str, field_path: str, accepted: Target | None = None) -> InitiumError:

@@ -13,12 +13,13 @@ from typing import Any
 
 from torch import nn
 
+from initium.contract.wording import suggestion
 from initium.errors import InitiumError, PreconditionError, RecipeError, RequestError, Unsupported, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Target, explain, return_class, suggestion, target
+from initium_server.sources.arguments import Target, explain, return_class, target
 from initium_server.sources.libraries import adapters
 from initium_server.sources.refusals import refuse
 

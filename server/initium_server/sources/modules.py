@@ -9,12 +9,13 @@ from functools import cache
 import torch
 from torch import nn
 
+from initium.contract.wording import suggestion
 from initium.errors import InitiumError, Unsupported, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Parameter, Target, check_names, explain, suggestion, target
+from initium_server.sources.arguments import Parameter, Target, check_names, explain, target
 from initium_server.sources.refusals import refuse
 from initium_server.sources.tree import FIELD, Checker, check_name, children_of, copies_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from initium.contract.wording import counted, suggestion
 from initium.errors import RecipeError, Violation
 from initium.v1 import architecture_pb2
 from initium_server.planning.inventory import ROLES, FanAxes, Inventory, InventoryTensor, Owner
@@ -36,7 +37,7 @@ def _check(item: architecture_pb2.BareTensor, path: str, index: int, first: dict
     elif (earlier := first.setdefault(item.name, index)) != index:
         yield Violation(f"{path}.name", f"{item.name!r} is already the name of {FIELD}[{earlier}]; names are unique")
     if item.role and item.role not in ROLES:
-        yield Violation(f"{path}.role", f"unknown role {item.role!r}; roles: {', '.join(ROLES)}")
+        yield Violation(f"{path}.role", f"unknown role {item.role!r}; {suggestion(item.role, ROLES, 'roles')}")
     if len(item.shape) > MAX_DIMENSIONS:
         yield Violation(f"{path}.shape", f"{len(item.shape)} dimensions; at most {MAX_DIMENSIONS} are allowed")
     if item.HasField("fans"):
@@ -51,7 +52,7 @@ def _check_fans(item: architecture_pb2.BareTensor, path: str) -> Iterator[Violat
             yield Violation(f"{path}.{field}", "required: at least one axis")
         for axis in axes:
             if not -ndim <= axis < ndim:
-                yield Violation(f"{path}.{field}", f"axis {axis} of a tensor with {ndim} dimensions")
+                yield Violation(f"{path}.{field}", f"axis {axis} of a tensor with {counted(ndim, 'dimension')}")
             elif (other := seen.get(axis % ndim)) is not None:
                 yield Violation(f"{path}.{field}", f"axis {axis} is listed twice (in {other} and {field})")
             else:

@@ -6,9 +6,9 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping
 
+from initium.contract.wording import joined, suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
-from initium_server.sources.arguments import suggestion
 from initium_server.sources.torch_modules import ALLOWED, CONTAINERS, REFUSED
 
 FIELD = "architecture.modules"
@@ -106,8 +106,9 @@ def _check_type(node: architecture_pb2.Module, path: str) -> None:
     if node.type in REFUSED:
         raise invalid(f"{path}.type", f"{node.type} is refused: {REFUSED[node.type]}")
     if node.type not in ALLOWED:
-        message = f"unknown class {node.type!r}; {suggestion(node.type, ALLOWED, 'classes')}"
-        raise invalid(f"{path}.type", f"{message}; a class of your own is written with `declare`")
+        hint = suggestion(node.type, sorted(ALLOWED), "classes")
+        own = "a class of your own is written with `declare`"
+        raise invalid(f"{path}.type", joined(f"unknown class {node.type!r}", hint, own))
     if node.children and node.type not in CONTAINERS:
         containers = ", ".join(sorted(CONTAINERS))
         raise invalid(f"{path}.children", f"{node.type} takes no children; {containers} and declared classes do")

@@ -6,9 +6,9 @@ from functools import partial
 
 import timm
 
+from initium.contract.wording import suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
-from initium_server.sources.arguments import suggestion
 from initium_server.sources.library import FIELD, Prepared, arguments_of
 from initium_server.sources.refusals import LOADS
 

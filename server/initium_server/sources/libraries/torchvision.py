@@ -9,9 +9,9 @@ from typing import Any
 import torchvision
 from torch import nn
 
+from initium.contract.wording import suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
-from initium_server.sources.arguments import suggestion
 from initium_server.sources.library import FIELD, Prepared, arguments_of
 
 

@@ -16,11 +16,12 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from initium.contract.wording import suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import quiet
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Parameter, Target, check_names, explain, suggestion
+from initium_server.sources.arguments import Parameter, Target, check_names, explain
 from initium_server.sources.library import FIELD, Prepared
 from initium_server.sources.refusals import refuse
 
