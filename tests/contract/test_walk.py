@@ -73,7 +73,10 @@ def test_integers_end_where_their_type_does(kind: str) -> None:
         assert reported(make(value)) == [f"{wrong} {value}"]
         assert reported(make(str(value))) == [f"{wrong} '{value}'"]
     for value in (low, high):
-        assert reported(make(str(value))) == [f"{wrong} '{value}'; write {value} without quotes"]
+        if abs(value) > 2**53:  # as text it survives every reader of JSON
+            assert initium.load_recipe(make(str(int(value)))) == initium.load_recipe(make(value))
+        else:
+            assert reported(make(str(value))) == [f"{wrong} '{value}'; write {value} without quotes"]
 
 
 @pytest.mark.parametrize("text", [" 1", "1_0", "", "-", "--1", "0x1", "\u0661", "1" * 21, "1" * 22, "1e999"])

@@ -49,7 +49,8 @@ SCALARS: dict[str, Any] = {
     "1e": "1e",
     "e3": "e3",
     ".": ".",
-    "18446744073709551615": 2**64 - 1,
+    "9007199254740992": 2**53,
+    '"9007199254740993"': "9007199254740993",
     "0x": "0x",
     "_ConvNd": "_ConvNd",
     "fc.*": "fc.*",
@@ -198,7 +199,7 @@ def test_odd_numbers_do_not_crash(text: str) -> None:
 json_values = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(10**20), 10**20)
+    | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_characters="\x7f\x85\u2028\u2029")),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii", min_codepoint=32)), inner),
@@ -227,6 +228,15 @@ def block(value: Any, depth: int) -> str:
     if isinstance(value, list) and value:
         return "".join(f"{pad}-{block(item, depth + 1)}" for item in value)
     return " " + json.dumps(value)
+
+
+@pytest.mark.parametrize("text", ['{"seed": 9007199254740993}', "seed: 9007199254740993", "seed: 0x20000000000001"])
+def test_integers_that_json_readers_round_are_written_as_text(text: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        yaml12.load(text)
+    (violation,) = caught.value.violations
+    assert violation.field in ("line 1:10", "line 1:7")
+    assert violation.message.endswith("is beyond 2^53, where many JSON readers round numbers; put it in quotes")
 
 
 @given(st.text())

@@ -27,8 +27,10 @@ MAX_DEPTH = 100
 
 # Any: the stubs have two descriptor classes for one.
 _SELECTOR: Any = Selector.DESCRIPTOR
+_INTEGER_TEXT = re.compile(r"-?[1-9][0-9]{15,19}")
 _NUMBER_TEXT = re.compile(r"[-+]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][-+]?[0-9]{1,4})?")
-_EXACT = 1 << 53  # integers beyond are not exact in a double
+EXACT = 1 << 53
+"""Integers beyond are not exact in a double, and in text they are written in quotes."""
 
 _EXTENTS = ("extents", "shape")
 """Lists of numbers that may be empty: a scalar has no extents."""
@@ -153,7 +155,7 @@ class Walk:
 
     def _number(self, value: Any, path: str) -> Any:
         if isinstance(value, Integral):
-            if abs(int(value)) > _EXACT:
+            if abs(int(value)) > EXACT:
                 return self.report(path, f"{value} is beyond 2^53, so it would not arrive exactly")
             return int(value)
         return self._double(value, path)
@@ -280,7 +282,9 @@ def _as_integer(value: Any) -> int | None:
         return int(value)
     if isinstance(value, Real):
         number = float(value)
-        return int(number) if math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT else None
+        return int(number) if math.isfinite(number) and number.is_integer() and abs(number) <= EXACT else None
+    if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value) and abs(int(value)) > EXACT:
+        return int(value)
     return None
 
 

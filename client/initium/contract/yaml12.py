@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from initium.contract.strict import MAX_DEPTH
+from initium.contract.strict import EXACT, MAX_DEPTH
 from initium.errors import RecipeError, Violation
 
 # Longer integers stay text, since Python refuses to convert them.
@@ -37,9 +37,23 @@ def core_loader(base: Any) -> Any:
     loader: Any = type("CoreLoader", (base,), {"yaml_implicit_resolvers": {}})
     for name, (pattern, value) in _SCALARS.items():
         loader.add_implicit_resolver(f"!{name}", re.compile(f"(?:{pattern})\\Z"), None)
-        loader.add_constructor(f"!{name}", lambda _, node, value=value: value(node.value))
+        loader.add_constructor(f"!{name}", lambda _, node, value=value: _exact(value(node.value), node.start_mark))
     loader.add_constructor("tag:yaml.org,2002:map", _mapping)
     return loader
+
+
+def _exact(value: Any, mark: Any) -> Any:
+    """The value of a scalar. Errors: RecipeError for an integer that many readers of JSON would round."""
+    if isinstance(value, int) and abs(value) > EXACT:
+        raise _error(mark, f"{value} is beyond 2^53, where many JSON readers round numbers; put it in quotes")
+    return value
+
+
+def _json_integer(text: str) -> int:
+    value = int(text)
+    if abs(value) > EXACT:
+        raise ValueError("not exact in a double")
+    return value
 
 
 def _mapping(loader: Any, node: Any) -> dict[str, Any]:
@@ -66,7 +80,7 @@ def load(text: str) -> Any:
     """
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+            return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_int=_json_integer)
         except (ValueError, RecursionError):
             pass  # the YAML reader below says where
     try:
