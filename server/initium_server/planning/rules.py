@@ -44,8 +44,6 @@ class Rule:
     buffers: bool
     initializer: str
     decided: int = 0
-    shadows: Counter[str] = field(default_factory=Counter)
-    """Earlier rules, by their labels, that decide for tensors that this one matches, too."""
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -109,7 +107,7 @@ def assign(inventory: Inventory, rules: Sequence[Rule], dtype: str, literals: di
             assignments.append(_assign_one(tensor, rules, finish))
         except _Undecided as undecided:
             violations += undecided.violations
-    violations += [v for rule in rules for v in _tally_violations(rule, inventory)]
+    violations += [v for rule in rules for v in _tally_violations(rule, rules, inventory)]
     if violations:
         raise RecipeError(violations=violations)
     return assignments
@@ -149,10 +147,7 @@ def _resolve(tensor: InventoryTensor, rule: Rule, finish: _Finish) -> Assignment
 
 
 def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
-    hits = [rule for rule in rules if rule.hits(tensor, owner)]
-    for rule in hits[1:]:
-        rule.shadows[hits[0].label] += 1
-    return hits[0] if hits else None
+    return next((rule for rule in rules if rule.hits(tensor, owner)), None)
 
 
 def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[Assignment]) -> None:
@@ -208,13 +203,15 @@ def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str
     return dtype if tensor.kind == "parameter" else tensor.dtype
 
 
-def _tally_violations(rule: Rule, inventory: Inventory) -> list[Violation]:
+def _tally_violations(rule: Rule, rules: Sequence[Rule], inventory: Inventory) -> list[Violation]:
     if rule.failures:
         more = f" (and {counted(len(rule.failures) - 1, 'more tensor')})" if len(rule.failures) > 1 else ""
         return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
     if rule.decided or rule.message.optional:
         return []
-    return [nothing_decided(rule.path, rule.message.match, rule.shadows, inventory)]
+    matched = ((tensor, owner) for tensor in inventory.tensors for owner in tensor.owners if rule.hits(tensor, owner))
+    shadows = Counter(first.label for tensor, owner in matched if (first := _first(rules, tensor, owner)))
+    return [nothing_decided(rule.path, rule.message.match, shadows, inventory)]
 
 
 def nothing_decided(path: str, match: init_pb2.Selector, shadows: Mapping[str, int], inventory: Inventory) -> Violation:
