@@ -147,6 +147,7 @@ TENSORS: list[Tensor] = [
     (7, "u", "BF16", (2,), Uniform(0.1, 0.1)),
     (7, "t", "F32", (2,), TruncNormal(7.0, 0.0, -1.0, 1.0)),
     (7, "t", "F32", (2,), TruncNormal(0.0, 1.0, 37.0, 50.0)),
+    (7, "t", "F32", (2,), TruncNormal(-(2.0**-1074), 6.0, -(2.0**-1074), 0.0)),
     (7, "t", "BF16", (2,), TruncNormal(0.0, 1.0, -90.0, -40.3)),
     (7, "l", "F32", (3, 4), _LITERAL),
     (7, "e", "F16", (3, 4), Eye()),
@@ -203,6 +204,10 @@ TENSORS: list[Tensor] = [
     (7, "ends", "U64", (2,), Arange(2.0**63, 2.0**62, 0)),
     (7, "c", "C64", (2,), Arange(1e300, -1e299, 0)),
     (7, "ends", "I8", (2,), Arange(-128.0, 255.0, 0)),
+    (7, "one", "U8", (1,), Arange(3.0, 0.5, 0)),
+    (7, "z", "F32", (3, 2), Sparse(0.5, 0.0)),
+    *((7, "q", dtype, (1, 2), Orthogonal(1e39)) for dtype in ("F64", "F32", "F8_E4M3")),
+    *((7, "g", dtype, (2,), NormOf("v", (2, 4), Constant(3e38), 0)) for dtype in ("F32", "F16", "F8_E4M3")),
 ]
 """Small enough to read."""
 
@@ -276,5 +281,10 @@ REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
     ("F32", (4,), Parts(Constant(0.0), (Part((3,), (2,), Constant(1.0)),))),
     ("F32", (4, 4), Parts(Constant(0.0), (Part((0,), (2,), Constant(1.0)),))),
     ("F32", (4, 4), Parts(Constant(0.0), (Part((0, 0), (2, 2), Uniform(1.0, 0.0)), Part((0, 0), (4, 4), Eye())))),
+    ("U8", (4, 0), Arange(-3.0, 2.0, 0)),
+    ("I32", (4,), Uniform(1.0, 1.0)),
+    ("I32", (4,), Normal(1.0, 0.0)),
+    ("BOOL", (4,), TruncNormal(0.0, 0.0, -1.0, 1.0)),
+    ("I32", (4, 4), Sparse(0.5, 0.0)),
 ]
 """dtype, shape and a fill that no implementation draws."""

@@ -39,6 +39,8 @@ FREE = {
     "numba_kernel._BLOCK": "how many words are made at a time",
     "numba_kernel.BLOCK": "the same",
     "writer.SLAB": "how many elements are made at a time",
+    "place.SLAB": "the same",
+    "place._NEAR": "how far apart elements are drawn together",
     "draw.MAX_AXES": "a limit; see test_errors",
     "draw.MAX_PARTS": "a limit; see test_errors",
     "draw.MAX_ELEMENTS": "too large for some languages' vectors; see test_errors",

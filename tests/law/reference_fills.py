@@ -143,12 +143,12 @@ def along(line: list[float], axis: int, axes: int) -> npt.NDArray[np.float64]:
     return np.array(line).reshape([-1 if k == axis else 1 for k in range(axes)])
 
 
+@np.errstate(all="ignore")
 def single(fill: fills.Fill, place: Place) -> Single:
     """The canonical values of a fill, as binary32."""
     match fill:
         case fills.Pointwise(op, operands):
-            with np.errstate(all="ignore"):
-                return functions.OPERATIONS[op](*(single(operand, place) for operand in operands))
+            return functions.OPERATIONS[op](*(single(operand, place) for operand in operands))
         case fills.Orthogonal(gain):
             return (gain * _orthogonal(place)).astype(np.float32).reshape(place.shape)
         case fills.Sparse(sparsity, std):

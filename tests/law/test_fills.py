@@ -262,3 +262,29 @@ def test_whole_tensors_are_bounded() -> None:
         with pytest.raises(TooLargeError, match="such tensors are made up to 1,000"):
             prepare(fill, 0, "x", (50, 21), "F32", {}, engine)
     prepare(Parts(Orthogonal(1.0), ()), 0, "x", (50, 20), "F32", {}, engine)
+
+
+def test_the_size_of_a_whole_fill_is_that_of_its_box() -> None:
+    """Promise 5 (safe to expose): what counts is what is made, however large the tensor around it is."""
+    engine, shape = Engine(whole_elements=27), (9, 2**40)
+    norms = NormOf("v", (27, 1), Normal(0.0, 1.0), 0)
+    boxes = Part((0, 5), (9, 8), Sparse(0.0, 1.0)), Part((0, 2**39), (9, 2**39 + 3), norms)
+    drawer = prepare(Parts(Constant(0.0), boxes), 7, "x", shape, "F32", {}, engine)
+    normals, alone = prepare(Normal(0.0, 1.0), 7, "x", shape, "F32"), prepare(norms, 7, "g", (27,), "F32")
+    for row in (0, 8):
+        start = row * shape[1]
+        assert draw(drawer, start + 4, 5) == bytes(4) + draw(normals, start + 5, 3) + bytes(4)
+        assert draw(drawer, start + 2**39, 3) == draw(alone, 3 * row, 3)
+    for fill, stop in ((Sparse(0.0, 1.0), (4, 7)), (NormOf("v", (7, 4), Normal(0.0, 1.0), 0), (7, 1))):
+        with pytest.raises(TooLargeError, match="has 28 elements; such tensors are made up to 27"):
+            prepare(Parts(Constant(0.0), (Part((0, 0), stop, fill),)), 7, "x", shape, "F32", {}, engine)
+    with pytest.raises(TooLargeError, match="has 28 elements"):
+        prepare(NormOf("v", (28, 0), Normal(0.0, 1.0), 0), 7, "x", (28,), "F32", {}, engine)
+
+
+@pytest.mark.parametrize("shape", [(9000, 41), (300, 2000), (40_000, 9)])
+def test_boxes_are_gathered(shape: tuple[int, int]) -> None:
+    """Promise 1 (pure): rows near to each other and far apart, over several slabs."""
+    fill = Parts(Constant(0.0), (Part((1, 2), shape, Sparse(0.0, 1.0)),))
+    normals = array(Normal(0.0, 1.0), shape, "F32")
+    assert np.array_equal(array(fill, shape, "F32")[1:, 2:], normals[1:, 2:])

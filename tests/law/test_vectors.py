@@ -21,8 +21,8 @@ from initium_law.maps.random_fills import Draw, resolve
 from initium_law.maps.render import render
 
 from . import reference, reference_fills
-from .cases import COLUMNS, LITERALS
-from .vectors import fill_of, lines
+from .cases import BIG, COLUMNS, LITERALS, MAPS, TENSORS
+from .vectors import fill_of, lines, refusals, tensor_of, text_of
 
 FUNCTIONS = {"exp": functions.exp, "log": functions.log, "expm1": functions.expm1, "cos": functions.cos}
 
@@ -142,6 +142,15 @@ def test_maps_of_the_reference(group: tuple[tuple[str, str], list[tuple[int, int
     given, expected = (np.array(column, np.uint32) for column in zip(*pairs, strict=True))
     made = reference.values(given, fill_of(text), dtype)  # type: ignore[arg-type] # only random fills here
     assert made.view(np.uint32).tolist() == expected.tolist()
+
+
+def test_vectors_are_those_of_the_cases() -> None:
+    """Whoever writes the files anew loses no line."""
+    assert [" | ".join(line[:5]) for line in lines("tensors.txt")] == [tensor_of(*case) for case in TENSORS]
+    assert [" | ".join(line[:5]) for line in lines("digests.txt")] == [tensor_of(*case) for case in BIG]
+    assert [" | ".join(line) for line in lines("refusals.txt")] == list(refusals())
+    drawn = dict.fromkeys((line[0], line[1]) for line in lines("maps.txt"))
+    assert list(drawn) == [(text_of(fill), dtype) for fill, dtype in MAPS]
 
 
 @pytest.mark.parametrize("line", lines("refusals.txt"), ids=" ".join)

@@ -139,22 +139,24 @@ def _constants() -> Iterator[str]:
 def _tensors() -> Iterator[str]:
     for seed, name, dtype, shape, fill in TENSORS:
         data = reference_fills.tensor(fill, seed, name, shape, dtype, LITERALS)
-        yield f"{_spec(seed, name, dtype, shape, fill)} | {data.hex()}"
+        yield f"{tensor_of(seed, name, dtype, shape, fill)} | {data.hex()}"
 
 
 def _digests() -> Iterator[str]:
     for seed, name, dtype, shape, fill in BIG:
         out = np.empty(int(np.prod(shape)) * ITEM_SIZE[dtype], np.uint8)
         prepare(fill, seed, name, shape, dtype, LITERALS).draw(0, out)
-        yield f"{_spec(seed, name, dtype, shape, fill)} | {hashlib.sha256(out).hexdigest()}"
+        yield f"{tensor_of(seed, name, dtype, shape, fill)} | {hashlib.sha256(out).hexdigest()}"
 
 
-def _refusals() -> Iterator[str]:
+def refusals() -> Iterator[str]:
+    """The lines of refusals.txt."""
     for dtype, shape, fill in REFUSED:
         yield f"{dtype} | {'x'.join(map(str, shape))} | {text_of(fill)}"
 
 
-def _spec(seed: int, name: str, dtype: str, shape: Iterable[int], fill: fills.Fill) -> str:
+def tensor_of(seed: int, name: str, dtype: str, shape: Iterable[int], fill: fills.Fill) -> str:
+    """The columns that say what a tensor is."""
     extents = "x".join(map(str, shape)) or "-"
     return f"{seed} | {json.dumps(name)} | {dtype} | {extents} | {text_of(fill)}"
 
@@ -205,7 +207,7 @@ FILES = {
         + f".\nColumns: {SPEC} | bytes",
     ),
     "refusals.txt": (
-        _refusals,
+        refusals,
         "Fills that must be refused; the literals are those of tensors.txt. Origin: the text.\n"
         "Columns: dtype | shape | fill",
     ),

@@ -35,6 +35,15 @@ class Box:
         """How many of the box's elements come before this one of the whole tensor."""
         return int(_rank(np.int64(element), self.shape, self.start, self.stop))
 
+    def places(self, low: int, high: int) -> npt.NDArray[np.int64]:
+        """Where the box's elements number `low` to `high` are in the whole tensor: int64[high - low], ascending."""
+        rest, element, stride = np.arange(low, high, dtype=np.int64), np.zeros(high - low, np.int64), 1
+        for extent, first, end in zip(self.shape[::-1], self.start[::-1], self.stop[::-1], strict=True):
+            rest, index = np.divmod(rest, end - first)
+            element += (first + index) * stride
+            stride *= int(extent)
+        return element
+
 
 def box(shape: Sequence[int], start: Sequence[int], stop: Sequence[int]) -> Box:
     """The elements with start[k] <= index[k] < stop[k]. ValueError unless 0 <= start[k] <= stop[k] <= shape[k]."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,13 @@ from initium_law.dtypes import ITEM_SIZE, Bytes
 from initium_law.engine import Engine
 from initium_law.fills.boxes import Box, box, overlay
 from initium_law.fills.structured import constant
-from initium_law.fills.writer import Writer
+from initium_law.fills.writer import SLAB, Writer
 from initium_law.grammar import Constant, Random
 from initium_law.maps.identity import identity
 from initium_law.maps.random_fills import resolve
+
+_NEAR = 256
+"""Elements of the tensor so far apart are drawn together; a call costs as much as some hundred elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +96,23 @@ class Place:
         return scatter
 
     def gather(self, write: Writer) -> npt.NDArray[np.uint8]:
-        """All elements of the box, one after the other, from a writer over the whole tensor."""
+        """All elements of the box, one after the other, from a writer over the whole tensor.
+
+        However large the tensor is, this takes memory for the box and, at a time, for _NEAR * SLAB elements.
+        """
         place = self.box
         if place.contiguous:
             out = np.empty(self.elements * self.size, np.uint8)
             if len(out):
                 write(place.first, out)
             return out
-        drawn = np.empty(math.prod(self.whole) * self.size, np.uint8)
-        write(place.first, drawn[place.first * self.size : place.end * self.size])
-        items = drawn.reshape(*self.whole, self.size)[tuple(map(slice, self.start, self.stop))]
-        return np.ascontiguousarray(items).reshape(-1)
+        gathered = np.empty((self.elements, self.size), np.uint8)
+        for low in range(0, self.elements, SLAB):
+            at = place.places(low, min(low + SLAB, self.elements))
+            gaps = np.flatnonzero(np.diff(at) > _NEAR) + 1
+            for begin, end in pairwise((0, *gaps.tolist(), len(at))):
+                near = at[begin:end] - at[begin]
+                drawn = np.empty((int(near[-1]) + 1) * self.size, np.uint8)
+                write(int(at[begin]), drawn)
+                gathered[low + begin : low + end] = drawn.reshape(-1, self.size)[near]
+        return gathered.reshape(-1)

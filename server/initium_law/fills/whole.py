@@ -25,7 +25,7 @@ Make = Callable[[], npt.NDArray[Any]]
 
 
 class TooLargeError(ValueError):
-    """A fill needs more elements at once than this engine makes."""
+    """A fill needs more elements at once than this engine makes: those of its box, or of the tensor of `norm_of`."""
 
 
 _SLAB = 1 << 20
@@ -46,6 +46,7 @@ def orthogonal(fill: Orthogonal, place: Place) -> Writer:
         matrix = orthogonal_matrix(tall, fill.gain, place.engine.threads)
         return np.ascontiguousarray(matrix.T if wide else matrix).reshape(-1)
 
+    _check_size(fill, place.shape, place)
     return _cached(fill, place, make, _rendering(place))
 
 
@@ -67,6 +68,7 @@ def sparse(fill: Sparse, place: Place) -> Writer:
             values.reshape(place.shape)[order <= last] = 0.0
         return values
 
+    _check_size(fill, place.shape, place)
     return _cached(fill, place, make, _rendering(place))
 
 
@@ -83,6 +85,7 @@ def permutation(fill: Permutation, place: Place) -> Writer:
         order = np.sort(_order(_choice(place), np.arange(place.elements, dtype=np.uint64)))
         return (order & np.uint64(0xFFFFFFFF)).astype(np.float64)
 
+    _check_size(fill, place.shape, place)
     return _cached(fill, place, make, lambda values: exact(values, place.dtype))
 
 
@@ -100,6 +103,7 @@ def norm_of(fill: NormOf, place: Place, write: Writer) -> Writer:
             f"and this tensor has {place.elements} elements"
         )
     _check_size(fill, fill.shape, place)
+    _check_size(fill, place.shape, place)  # more only where the other tensor has no elements
 
     def make() -> Singles:
         sums, inner = np.zeros(extent, np.float64), np.uint64(math.prod(fill.shape[fill.axis + 1 :]))
@@ -107,7 +111,8 @@ def norm_of(fill: NormOf, place: Place, write: Writer) -> Writer:
             values = np.empty(min(_SLAB, total - start), "<f4")
             write(start, values.view(np.uint8))
             _add_squares(sums, values, np.uint64(start), inner)
-        return np.sqrt(sums).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return np.sqrt(sums).astype(np.float32)
 
     return _cached(fill, place, make, _rendering(place))
 
@@ -123,7 +128,6 @@ def _add_squares(sums: Any, values: Any, start: Any, inner: Any) -> None:
 
 def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Bytes]) -> Writer:
     """A writer that reads what `make` returns from the engine's cache, and turns ranges of it into `elements`."""
-    _check_size(fill, place.whole, place)
     # Text, since -0.0 equals 0.0 as a number and makes other bytes; hashed, since fills can be large.
     spec = repr((place.seed, place.name, place.whole, place.start, place.stop, fill))
     key = hashlib.sha256(spec.encode("utf-8", "surrogatepass")).digest()
