@@ -1,4 +1,4 @@
-# Initium: make demo | test | check | bench | serve | prove | mutants | format | generate
+# Initium: make demo | test | check | bench | serve | prove | prove-gpu | mutants | format | generate
 # Every target sets up what it needs: a virtual environment in .venv with what constraints.txt pins.
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ PROTOS := $(wildcard proto/initium/v1/*.proto)
 # The contract as it was released last; `make released`, which is part of a release, writes it.
 RELEASED := proto/released.binpb
 
-.PHONY: help install demo test check bench serve prove mutants format generate released
+.PHONY: help install demo test check bench serve prove prove-gpu mutants format generate released
 
 help:
 	@sed -n '1,2p' Makefile
@@ -57,6 +57,11 @@ prove: $(STAMP)
 	$(BIN)/python -m pytest tests -m prove
 	$(BIN)/python -m tests.prove
 	tests/prove/dieharder.sh
+
+# Nine minutes on a machine with a GPU: the same bytes, and how fast; figures as Markdown in TO.
+TO ?= out/prove/gpu.md
+prove-gpu: $(STAMP)
+	$(BIN)/python -m tests.prove.gpu $(TO)
 
 # Two to three hours: plants bugs, one at a time, and has each part's own tests find them. ONLY="planning rpc": some parts.
 mutants: $(STAMP)

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     gib = count | {"metavar": "GIB"}
     flag("--listen", default="127.0.0.1:7070", metavar="ADDR", help="host:port or unix:/path (default %(default)s)")
     flag("--device", default="auto", help="auto (every GPU, else cpu), cpu, or torch devices, e.g. cuda:0,cuda:1")
-    flag("--backend", default="auto", help="what draws: auto, numba (CPU), torch or triton (GPUs); the same bytes")
+    flag("--backend", default="auto", help="what draws: auto, numba (CPU), torch or triton (GPUs; not yet run on one)")
     flag("--threads", **count, help="threads that draw (default: all cores)")
     flag("--grace", type=float, default=30.0, metavar="S", help="seconds for running streams at shutdown (30)")
     flag("--build-workers", **count, default=2, help="architectures that are built at once (default %(default)s)")

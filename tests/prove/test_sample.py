@@ -23,7 +23,7 @@ def sample() -> maps.Words:
 
 @pytest.mark.parametrize("case", maps.CASES)
 def test_backends_and_reference_agree(case: str) -> None:
-    """Promise 1 (pure): numba, torch and NumPy, bit for bit; Triton's turn is in tests/accelerators."""
+    """Promise 1 (pure): numba, torch and NumPy, bit for bit; Triton's turn is in tests/backends."""
     draw, words = maps.draw_of(case), sample()
     made = maps.BACKENDS["numba"](draw, words)
     assert made.tobytes() == maps.BACKENDS["torch"](draw, words).tobytes()
