@@ -105,11 +105,10 @@ def mapped(draw: Draw, words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     padded = np.zeros((blocks, BLOCK), np.uint32)
     padded.reshape(-1)[: len(words)] = words
     xs, logs, values = (np.empty(BLOCK, np.float32) for _ in range(3))
-    scratch = np.empty(BLOCK, np.float64)
     size = next(ITEM_SIZE[dtype] for dtype, code in RENDERINGS.items() if code == draw.code)
     parts = []
     for block in padded:
         numba_kernel.map_block(block, xs, logs, values, draw.kind, draw.params, np.uint32(draw.threshold))
-        render_block(values, scratch, draw.code)
-        parts.append(scratch.view(np.uint8)[: BLOCK * size].copy())
+        parts.append(np.empty(BLOCK * size, np.uint8))
+        render_block(values, parts[-1], draw.code)
     return np.concatenate(parts)[: len(words) * size]

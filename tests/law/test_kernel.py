@@ -43,7 +43,9 @@ def test_nothing_is_contracted() -> None:
     text += assembly(normal.symmetric_block, *buffers(np.uint32, np.float32, np.float32), params)
     text += assembly(normal.values_block, *buffers(np.float32, np.float32, np.float32), params)
     text += assembly(truncated.sided_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
-    text += assembly(far.far_block, *buffers(np.uint32, np.float32), params)
+    text += assembly(normal.log_block, *buffers(np.float32))
+    text += assembly(far.far_block, *buffers(np.uint32, np.float32, np.float32), params)
+    text += assembly(far.far_values_block, *buffers(np.float32, np.float32, np.float32), params)
     assert re.search(r"\bv?(mulps|divps|sqrtps)\b", text)
     assert not re.search(r"\bvfn?m(add|sub)", text)
 
@@ -51,11 +53,12 @@ def test_nothing_is_contracted() -> None:
 @pytest.mark.skipif(not X86, reason="reads x86-64 assembly")
 def test_loops_are_vectorized() -> None:
     """Promise 7 (faster): the words and each map run in vector registers."""
-    ident, params = np.ones(4, np.uint32), np.ones(12, np.float32)
+    ident, params = np.ones(4, np.uint64), np.ones(12, np.float32)
     words = assembly(philox.words_block, np.zeros(philox.BLOCK // 2, np.uint64), np.uint64(0), ident)
-    assert "pmuludq" in words
+    assert len(re.findall(r"\bv?pmuludq\b", words)) in (36, 72), "products of more than low halves, or not in vectors"
+    assert re.search(r"v?psrad", assembly(normal.log_block, *buffers(np.float32)))
     assert re.search(r"v?divps", assembly(normal.values_block, *buffers(np.float32, np.float32, np.float32), params))
-    assert re.search(r"v?sqrtps", assembly(far.far_block, *buffers(np.uint32, np.float32), params))
+    assert re.search(r"v?sqrtps", assembly(far.far_values_block, *buffers(np.float32, np.float32, np.float32), params))
     narrow = assembly(truncated.sided_block, *buffers(np.uint32, np.float32, np.float32), params, np.uint32(1))
     assert re.search(r"v?cvtdq2ps|vcvtudq2ps|v?psrld", narrow)
 

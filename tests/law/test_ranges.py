@@ -137,6 +137,16 @@ def test_unaligned_buffers() -> None:
         assert not raw[:3].any()
 
 
+@pytest.mark.parametrize("dtype", RENDERINGS)
+def test_whole_blocks_at_any_address(dtype: str) -> None:
+    """Blocks are made in place: at an odd address, between two that are made aside."""
+    drawer = prepare(Normal(0.0, 1.0), 1, "t", (5000,), dtype)
+    raw = np.zeros(4000 * drawer.item_size + 3, np.uint8)
+    drawer.draw(7, raw[1:-2])
+    one_by_one = b"".join(draw(drawer, start, 500) for start in range(7, 4007, 500))
+    assert raw.tobytes() == b"\0" + one_by_one + b"\0\0"
+
+
 def test_streams_differ() -> None:
     """Promise 1 (pure): another seed or name is another stream; dtype and shape are not part of it."""
     fill = Normal(0.0, 1.0)

@@ -26,7 +26,7 @@ def kernel_words(counter: list[int], key: list[int]) -> list[int]:
 
 def words_of_block(block: int, ident: list[int]) -> npt.NDArray[np.uint32]:
     pairs = np.zeros(BLOCK // 2, np.uint64)
-    words_block(pairs, np.uint64(block), np.array(ident, np.uint32))
+    words_block(pairs, np.uint64(block), np.array(ident, np.uint64))
     return pairs.view(np.uint32)
 
 

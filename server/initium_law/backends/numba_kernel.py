@@ -8,8 +8,8 @@ import numpy as np
 
 from initium_law.dtypes import Bytes
 from initium_law.jit import jit
-from initium_law.maps.far import far_block
-from initium_law.maps.normal import symmetric_block, values_block
+from initium_law.maps.far import far_block, far_values_block
+from initium_law.maps.normal import log_block, symmetric_block, values_block
 from initium_law.maps.philox import BLOCK, words_block
 from initium_law.maps.random_fills import FAR, NORMAL, UNIFORM, Draw
 from initium_law.maps.render import F32, render_block, size_of
@@ -34,12 +34,15 @@ def map_block(words: Any, xs: Any, logs: Any, values: Any, kind: Any, params: An
     if kind == UNIFORM:
         uniform_block(words, values, params)
     elif kind == FAR:
-        far_block(words, values, params)
+        far_block(words, xs, logs, params)
+        log_block(logs)
+        far_values_block(xs, logs, values, params)
     else:
         if kind == NORMAL:
             symmetric_block(words, xs, logs, params)
         else:
             sided_block(words, xs, logs, params, threshold)
+        log_block(logs)
         values_block(xs, logs, values, params)
 
 
@@ -48,37 +51,39 @@ def draw_random(out: Any, start: Any, identity: Any, kind: Any, params: Any, thr
     """Write elements from `start` on into `out` (uint8[:], whole elements).
 
     `kind` is UNIFORM, NORMAL, TRUNCATED or FAR; `params` float32[:] begins with the bounds; `code` is one of `render`.
+    Whole blocks are made in place, at any address: no processor that numba compiles for minds.
     """
-    pairs = np.empty(BLOCK // 2, np.uint64)
+    pairs, keys = np.empty(BLOCK // 2, np.uint64), identity.astype(np.uint64)
     xs, logs, values = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
-    scratch = np.empty(BLOCK, np.float64)
-    words, raw, singles = pairs.view(np.uint32), scratch.view(np.uint8), values.view(np.uint8)
-    size = np.uint64(size_of(code))
+    words, size = pairs.view(np.uint32), np.uint64(size_of(code))
+    scratch = np.empty(_BLOCK * size, np.uint8)
     total, done = np.uint64(out.shape[0]) // size, np.uint64(0)
     while done < total:
         lo = (start + done) % _BLOCK
         hi = min(_BLOCK, lo + (total - done))
-        words_block(pairs, (start + done) // _BLOCK, identity)
-        map_block(words, xs, logs, values, kind, params, threshold)
-        after = done + (hi - lo)
+        whole, target = hi - lo == _BLOCK, out[done * size : (done + (hi - lo)) * size]
+        elements = target if whole else scratch
+        words_block(pairs, (start + done) // _BLOCK, keys)
         if code == F32:
-            copy_bytes(singles[lo * size : hi * size], out[done * size : after * size])
+            map_block(words, xs, logs, elements.view(np.float32), kind, params, threshold)
         else:
-            render_block(values, scratch, code)
-            copy_bytes(raw[lo * size : hi * size], out[done * size : after * size])
-        done = after
+            map_block(words, xs, logs, values, kind, params, threshold)
+            render_block(values, elements, code)
+        if not whole:
+            copy_bytes(scratch[lo * size : hi * size], target)
+        done += hi - lo
 
 
 @jit
 def draw_words(out: Any, start: Any, identity: Any) -> None:
     """The words themselves of elements from `start` on, uint32[:]."""
     pairs = np.empty(BLOCK // 2, np.uint64)
-    words = pairs.view(np.uint32)
+    words, keys = pairs.view(np.uint32), identity.astype(np.uint64)
     total, done = np.uint64(out.shape[0]), np.uint64(0)
     while done < total:
         lo = (start + done) % _BLOCK
         hi = min(_BLOCK, lo + (total - done))
-        words_block(pairs, (start + done) // _BLOCK, identity)
+        words_block(pairs, (start + done) // _BLOCK, keys)
         out[done : done + (hi - lo)] = words[lo:hi]
         done += hi - lo
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from initium_law.jit import jit
-from initium_law.maps.normal import HALF, _f32, minus_log2
+from initium_law.maps.normal import HALF, _f32
 from initium_law.maps.phi import centre, tail
 from initium_law.maps.philox import LENGTH
 
@@ -72,18 +72,26 @@ def beyond(alpha: float, beta: float) -> Beyond:
 
 
 @jit
-def far_block(words: Any, values: Any, params: Any) -> None:
-    """The values of a block; params: lower, upper, mean, std, then those of `Beyond`."""
-    lower, upper, mean, std = params[0], params[1], params[2], params[3]
-    stride, inner, step, outer, offset = params[4], params[5], params[6], params[7], params[8]
+def far_block(words: Any, xs: Any, gs: Any, params: Any) -> None:
+    """From the words of a block, x and g = t (1 + x) of each; params: lower, upper, mean, std, those of `Beyond`."""
+    stride, inner, step, outer = params[4], params[5], params[6], params[7]
     for j in range(LENGTH):
         t = step * (np.float32(np.uint32(words[j] ^ _LOW31)) + HALF) + outer
         x = stride * (np.float32(np.uint32(words[j] ^ _FLIP)) + HALF) + inner
-        y = np.sqrt(minus_log2(t * (_ONE + x)) + offset) - _ROOT_OFFSET
+        gs[j] = t * (_ONE + x)
+        xs[j] = x
+
+
+@jit
+def far_values_block(xs: Any, logs: Any, values: Any, params: Any) -> None:
+    """From x and L the values, clamped to the bounds; params as for `far_block`."""
+    lower, upper, mean, std, offset = params[0], params[1], params[2], params[3], params[8]
+    for j in range(LENGTH):
+        y = np.sqrt(logs[j] + offset) - _ROOT_OFFSET
         y2 = y * y
         y4 = y2 * y2
         numerator = (M6 * y2 + (M5 * y + M4)) * y4 + ((M3 * y + M2) * y2 + (M1 * y + M0))
         denominator = (y + E4) * y4 + ((E3 * y + E2) * y2 + (E1 * y + E0))
-        value = std * (x * (numerator / denominator)) + mean
+        value = std * (xs[j] * (numerator / denominator)) + mean
         value = lower if value < lower else value
         values[j] = upper if value > upper else value

@@ -67,18 +67,8 @@ def minus_log2(g: Any) -> Any:
 
 
 @jit
-def ratio(log: Any) -> Any:
-    """N(L) / D(L), that is z / P(|Z| < |z|); float32 in and out."""
-    l2 = log * log
-    l4 = l2 * l2
-    numerator = (N5 * log + N4) * l4 + ((N3 * log + N2) * l2 + (N1 * log + N0))
-    denominator = (D5 * log + D4) * l4 + ((D3 * log + D2) * l2 + (D1 * log + D0))
-    return numerator / denominator
-
-
-@jit
-def symmetric_block(words: Any, xs: Any, logs: Any, params: Any) -> None:
-    """From the words of a block, x and L of each where both sides are mirror images; uint32[BLOCK] to float32[BLOCK].
+def symmetric_block(words: Any, xs: Any, gs: Any, params: Any) -> None:
+    """From words, x and g = t (2 - t) of each where both sides are mirror images; uint32[BLOCK] to float32[BLOCK].
 
     params: lower, upper, mean, then stride, step and outer of the upper side. The same values as `sided_block`, faster.
     """
@@ -88,18 +78,32 @@ def symmetric_block(words: Any, xs: Any, logs: Any, params: Any) -> None:
         n = np.int32(i ^ np.int32(i >> _SIGN_BIT))
         x = (np.float32(n) + HALF) * stride
         t = (np.float32(np.int32(n ^ _LOW31)) + HALF) * step + outer
-        logs[j] = minus_log2(t * (TWO - t))
+        gs[j] = t * (TWO - t)
         xs[j] = -x if i < _ZERO else x
 
 
 @jit
-def values_block(xs: Any, logs: Any, values: Any, params: Any) -> None:
-    """From x and L the values, clamped to the bounds; params: lower, upper, mean, ...
+def log_block(gs: Any) -> None:
+    """L in the place of every g, float32[BLOCK].
 
-    A loop of its own, so that more elements are in flight than one long chain of operations would allow.
+    The steps of a map are loops of their own, since a processor looks ahead some hundred operations only: of one long
+    chain for each element too few elements would be in flight.
     """
+    for j in range(LENGTH):
+        gs[j] = minus_log2(gs[j])
+
+
+@jit
+def values_block(xs: Any, logs: Any, values: Any, params: Any) -> None:
+    """From x and L the values x (N(L) / D(L)) + mean, clamped; params: lower, upper, mean, ... Uses up the logs."""
     lower, upper, mean = params[0], params[1], params[2]
     for j in range(LENGTH):
-        value = xs[j] * ratio(logs[j]) + mean
+        log = logs[j]
+        l2 = log * log
+        l4 = l2 * l2
+        values[j] = (N5 * log + N4) * l4 + ((N3 * log + N2) * l2 + (N1 * log + N0))
+        logs[j] = (D5 * log + D4) * l4 + ((D3 * log + D2) * l2 + (D1 * log + D0))
+    for j in range(LENGTH):
+        value = xs[j] * (values[j] / logs[j]) + mean
         value = lower if value < lower else value
         values[j] = upper if value > upper else value

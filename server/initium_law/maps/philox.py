@@ -36,18 +36,18 @@ def words_block(pairs: Any, block: Any, identity: Any) -> None:
     """Put the words of a block into `pairs`.
 
     `pairs` is uint64[BLOCK / 2], two words each, the earlier one low. `block` is the block's uint64 index (element i of
-    the tensor is in block i // BLOCK), `identity` uint32[4]: key0, key1, counter words 2 and 3. A block's first counter
+    the tensor is in block i // BLOCK), `identity` uint64[4]: key0, key1, counter words 2 and 3. A block's first counter
     is a multiple of BLOCK / 4, so that its low half never carries within the block.
 
     Words are held in uint64 of which the low half counts, since 32 x 32 -> 64 bits is the multiplication that vector
-    units have; the high halves collect left-overs. Two counters, half a block apart, go side by side (c and d), so that
-    one's multiplications fill the other's waiting time. The rounds stand in this loop, not in a function of their own:
-    the compiler vectorizes only what it has unrolled by then.
+    units have; the high halves collect left-overs, also those of the keys. (`identity` is uint64 so that the compiler
+    cannot know of high halves that are 0: it would then multiply in 64 bits.) Two counters, half a block apart, go side
+    by side (c and d), so that one's multiplications fill the other's waiting time. The rounds stand in this loop, not
+    in a function of their own: the compiler vectorizes only what it has unrolled by then.
     """
-    first = block * (_HALF_BLOCK + _HALF_BLOCK)
-    low, high = first & _LOW, first >> _32
-    key0, key1 = np.uint64(identity[0]), np.uint64(identity[1])
-    upper2, upper3 = np.uint64(identity[2]), np.uint64(identity[3])
+    low = block * (_HALF_BLOCK + _HALF_BLOCK)
+    high = low >> _32
+    key0, key1, upper2, upper3 = identity[0], identity[1], identity[2], identity[3]
     for j in range(_HALF_BLOCK):
         c0, c1, c2, c3 = low + j, high, upper2, upper3
         d0, d1, d2, d3 = low + j + _HALF_BLOCK, high, upper2, upper3
@@ -57,7 +57,7 @@ def words_block(pairs: Any, block: Any, identity: Any) -> None:
             da, db = _M0 * (d0 & _LOW), _M1 * (d2 & _LOW)
             c0, c1, c2, c3 = (cb >> _32) ^ c1 ^ k0, cb, (ca >> _32) ^ c3 ^ k1, ca
             d0, d1, d2, d3 = (db >> _32) ^ d1 ^ k0, db, (da >> _32) ^ d3 ^ k1, da
-            k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+            k0, k1 = k0 + _W0, k1 + _W1
         at = _TWO * j
         pairs[at], pairs[at + _ONE] = (c0 & _LOW) | (c1 << _32), (c2 & _LOW) | (c3 << _32)
         at += _TWO * _HALF_BLOCK

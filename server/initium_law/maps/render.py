@@ -80,32 +80,31 @@ def f8_e5m2(bits: Any) -> Any:
 
 
 @jit
-def render_block(values: Any, scratch: Any, code: Any) -> None:
-    """A block of values (float32) as elements of a dtype in `scratch` (float64[BLOCK], used as raw memory)."""
+def render_block(values: Any, elements: Any, code: Any) -> None:
+    """A block of values (float32[BLOCK]) as elements of a dtype: uint8[BLOCK * size]."""
     bits = values.view(np.uint32)
     if code == F32:
-        singles = scratch.view(np.float32)
+        singles = elements.view(np.float32)
         for j in range(LENGTH):
             singles[j] = values[j]
     elif code == BF16:
-        halves = scratch.view(np.uint16)
+        halves = elements.view(np.uint16)
         for j in range(LENGTH):
             halves[j] = bf16(bits[j])
     elif code == F16:
-        halves = scratch.view(np.uint16)
+        halves = elements.view(np.uint16)
         for j in range(LENGTH):
             halves[j] = f16(bits[j])
     elif code == F64:
+        doubles = elements.view(np.float64)
         for j in range(LENGTH):
-            scratch[j] = np.float64(values[j])
+            doubles[j] = np.float64(values[j])
     elif code == F8_E4M3:
-        octets = scratch.view(np.uint8)
         for j in range(LENGTH):
-            octets[j] = f8_e4m3(bits[j])
+            elements[j] = f8_e4m3(bits[j])
     else:
-        octets = scratch.view(np.uint8)
         for j in range(LENGTH):
-            octets[j] = f8_e5m2(bits[j])
+            elements[j] = f8_e5m2(bits[j])
 
 
 def render(values: Singles, dtype: str) -> Bytes:
@@ -115,11 +114,9 @@ def render(values: Singles, dtype: str) -> Bytes:
     blocks = -(-len(values) // BLOCK)
     padded = np.zeros(blocks * BLOCK, np.float32)
     padded[: len(values)] = np.clip(np.where(np.isnan(values), np.float32(0), values), -top, top)
-    out, scratch = np.empty(blocks * BLOCK * size, np.uint8), np.empty(BLOCK, np.float64)
-    raw = scratch.view(np.uint8)[: BLOCK * size]
+    out = np.empty(blocks * BLOCK * size, np.uint8)
     for b in range(blocks):
-        render_block(padded[b * BLOCK : (b + 1) * BLOCK], scratch, code)
-        out[b * BLOCK * size : (b + 1) * BLOCK * size] = raw
+        render_block(padded[b * BLOCK : (b + 1) * BLOCK], out[b * BLOCK * size : (b + 1) * BLOCK * size], code)
     out = out[: len(values) * size]
     elements = out.view(f"<u{size}")
     infinity = form.nan if form.infinity is None else form.infinity

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from initium_law.jit import jit
-from initium_law.maps.normal import HALF, TWO, minus_log2
+from initium_law.maps.normal import HALF, TWO
 from initium_law.maps.phi import centre, tail
 from initium_law.maps.philox import LENGTH
 
@@ -76,8 +76,8 @@ def around(alpha: float, beta: float, std: float) -> Around:
 
 
 @jit
-def sided_block(words: Any, xs: Any, logs: Any, params: Any, threshold: Any) -> None:
-    """From the words of a block, x and L of each; params: lower, upper, mean, then the two sides of `Around`."""
+def sided_block(words: Any, xs: Any, gs: Any, params: Any, threshold: Any) -> None:
+    """From words, x and g = t (2 - t) of each; params: lower, upper, mean, then the two sides of `Around`."""
     stride0, step0, outer0 = params[3], params[4], params[5]
     stride1, step1, outer1 = params[6], params[7], params[8]
     for j in range(LENGTH):
@@ -88,5 +88,5 @@ def sided_block(words: Any, xs: Any, logs: Any, params: Any, threshold: Any) -> 
         from_mean = np.uint32(u - threshold)
         k_mean = np.float32(np.uint32(from_mean ^ _ONES) if below else from_mean) + HALF
         t = (step0 if below else step1) * k + (outer0 if below else outer1)
-        logs[j] = minus_log2(t * (TWO - t))
+        gs[j] = t * (TWO - t)
         xs[j] = (stride0 if below else stride1) * k_mean
