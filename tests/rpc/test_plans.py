@@ -216,6 +216,6 @@ def test_a_mistake_in_the_recipe_itself_is_found_before_libraries_are_loaded() -
         pool = Pool(zygote, JobLimits(60))
         with pytest.raises(RecipeError) as caught:
             get(make_plans(pool, Settings()), wrong)
-        assert [violation.field for violation in caught.value.violations] == ["dtype"]
+        assert [violation.field for violation in caught.value.violations] == ["source.recipe.dtype"]
         assert not pool.has(jobs.needs(wrong))
         assert pool.run(loaded, b"torch") == b"False"
