@@ -50,4 +50,4 @@ def _warm_up() -> None:
 
     from initium_server.capture import capture, describe
 
-    describe(capture(lambda: nn.Linear(2, 2)))
+    describe(capture(lambda: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
