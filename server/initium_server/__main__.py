@@ -24,7 +24,12 @@ EPILOG = """examples:
   initium serve
   initium serve --listen 0.0.0.0:7070 --threads 16
   initium serve --listen unix:/run/initium.sock
-  initium serve --status      # the local servers that commands have started; --stop ends them
+  initium serve --status
+
+Commands without --server, and initium.local() in Python, share a local server: the first
+one starts it, and it ends when ten minutes have passed without a call. --status shows it,
+--stop ends it. In the environment, INITIUM_LOCAL=off gives each its own. One for a GPU
+(--device) never stays.
 """
 
 
