@@ -75,6 +75,7 @@ def test_one_server_for_commands_that_come_at_once_and_later(runtime: Path) -> N
     (server,) = processes()
     with initium.local() as client, initium.local(stay=False) as other:
         assert client.address != other.address
+        assert os.stat(client.address.removeprefix("unix:")).st_mode & 0o777 == 0o600
         assert client.resolve(BARE) == other.resolve(BARE)
         assert processes() == [server]
         os.kill(server, signal.SIGKILL)  # in the middle of a client's life

@@ -69,7 +69,7 @@ def test_the_training_script_takes_a_tied_model(tcp_server: ServerProcess, tmp_p
     (tmp_path / "tied.yaml").write_text(TIED)
     generate = "generate tied.yaml -o out/resnet50 --server " + tcp_server.address
     run([sys.executable, "-m", "initium.cli", *generate.split()], tcp_server, tmp_path)
-    run([sys.executable, "-c", TIED_MODEL + blocks("python")[1] + LOADED], tcp_server, tmp_path)
+    run([sys.executable, "-c", TIED_MODEL + blocks("python")[-1] + LOADED], tcp_server, tmp_path)
 
 
 def run(command: list[str], server: ServerProcess, directory: Path) -> None:

@@ -96,16 +96,16 @@ def _start_staying(place: staying.Place, lock: int) -> None:
         place.log,
         stdin=subprocess.DEVNULL,
         pass_fds=[lock],
-        umask=0o077,
         cwd="/",
         env=os.environ | place.environment,
     )
     process.wait()
-    _STARTED.append(process.popen)
+    place.socket.chmod(0o600)
+    _STARTED[:] = [*(popen for popen in _STARTED if popen.poll() is None), process.popen]
 
 
 _STARTED: list[subprocess.Popen[bytes]] = []
-"""Servers that this process has started and that outlive it. Python reaps them when it starts another process."""
+"""Servers that this process has started, which may outlive it; those that have ended are reaped with the next start."""
 
 
 def _own(flags: list[str], timeout: float) -> Client:

@@ -70,7 +70,11 @@ class Place:
 
     @property
     def address(self) -> str:
-        return f"unix:{self.stem}{_SOCKET}"
+        return f"unix:{self.socket}"
+
+    @property
+    def socket(self) -> Path:
+        return self.stem.with_suffix(_SOCKET)
 
     @property
     def log(self) -> Path:
@@ -82,11 +86,11 @@ class Place:
         Errors: OSError, those of `start`, and ServerError where a server neither answers nor ends.
         """
         deadline = time.monotonic() + _PATIENCE
-        while not _listener(self.stem.with_suffix(_SOCKET)):
+        while not _listener(self.socket):
             with _lock(self.stem.with_suffix(_LOCK)) as lock:
                 if lock is not None:
                     _sweep(self.stem.parent)
-                    self.stem.with_suffix(_SOCKET).unlink(missing_ok=True)
+                    self.socket.unlink(missing_ok=True)
                     start(lock)
                     return
             if time.monotonic() > deadline:
@@ -103,8 +107,10 @@ class Running:
     stem: Path
 
     def __str__(self) -> str:
-        command = Path(f"/proc/{self.process}/cmdline").read_bytes().decode("utf-8", "replace")
-        return f"process {self.process}: {' '.join(command.split(chr(0))).rstrip()}\n  log: {self.stem}{_LOG}"
+        command = ""
+        with contextlib.suppress(OSError):  # it may end at any time
+            command = Path(f"/proc/{self.process}/cmdline").read_text("utf-8", "replace").replace("\0", " ").rstrip()
+        return f"process {self.process}: {command}\n  log: {self.stem}{_LOG}"
 
 
 def running() -> list[Running]:
