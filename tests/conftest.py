@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import initium
 
 # A test run in the background is started with SIGINT ignored, which its children would inherit: Ctrl-C tests need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A server that stays would outlive the tests, and answer with what it was started with.
+os.environ["INITIUM_LOCAL"] = "off"
 
 # A slow machine is no failure; pytest's own timeout finds what hangs.
 settings.register_profile("default", deadline=None)

@@ -6,10 +6,9 @@
 >>> optimizer = torch.optim.SGD(manifest.param_groups(model.named_parameters()))
 """
 
-from initium.client import Client, connect, local
-from initium.contract.plans import read_plan, write_plan
-from initium.contract.recipe import load_recipe
-from initium.disk import Manifest, redraw, verify
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from initium.errors import (
     AccessDenied,
     Busy,
@@ -35,9 +34,15 @@ from initium.errors import (
     VerifyError,
     Violation,
 )
-from initium.plan import open_plan
-from initium.v1.plan_pb2 import Plan
-from initium.v1.recipe_pb2 import Recipe
+
+if TYPE_CHECKING:
+    from initium.client import Client, connect, local
+    from initium.contract.plans import read_plan, write_plan
+    from initium.contract.recipe import load_recipe
+    from initium.disk import Manifest, redraw, verify
+    from initium.plan import open_plan
+    from initium.v1.plan_pb2 import Plan
+    from initium.v1.recipe_pb2 import Recipe
 
 __all__ = [
     "AccessDenied",
@@ -79,10 +84,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, looked up when it is asked for: reading the package's metadata takes longer than most calls."""
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
+_LATER = {
+    **dict.fromkeys(("Client", "connect", "local"), "initium.client"),
+    **dict.fromkeys(("read_plan", "write_plan"), "initium.contract.plans"),
+    "load_recipe": "initium.contract.recipe",
+    **dict.fromkeys(("Manifest", "redraw", "verify"), "initium.disk"),
+    "open_plan": "initium.plan",
+    "Plan": "initium.v1.plan_pb2",
+    "Recipe": "initium.v1.recipe_pb2",
+}
+"""Names that are imported when they are asked for, and where from: servers and workers need few of them."""
 
-    return version("initium")
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # not kept: reading the package's metadata takes longer than most calls
+        from importlib.metadata import version
+
+        return version("initium")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

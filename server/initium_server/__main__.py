@@ -18,11 +18,18 @@ from initium.plan.limits import Limits
 
 if TYPE_CHECKING:
     from initium_server.rpc.settings import Settings
+    from initium_server.workers import Zygote
 
 EPILOG = """examples:
   initium serve
   initium serve --listen 0.0.0.0:7070 --threads 16
   initium serve --listen unix:/run/initium.sock
+  initium serve --status
+
+Commands without --server, and initium.local() in Python, share a local server: the first
+one starts it, and it ends when ten minutes have passed without a call. --status shows it,
+--stop ends it. In the environment, INITIUM_LOCAL=off gives each its own. One for a GPU
+(--device) never stays.
 """
 
 
@@ -52,10 +59,18 @@ def parser() -> argparse.ArgumentParser:
         help="elements of a tensor that is made whole, such as an orthogonal one (default %(default)s)",
     )
     flag("--whole-memory", **gib, default=1, help="memory that keeps such tensors (default %(default)s GiB)")
+    flag("--status", action="store_true", help="show this user's local servers, which commands without --server start")
+    flag("--stop", action="store_true", help="end them")
+    flag(
+        "--idle",
+        type=float,
+        metavar="S",
+        help="be a local server: start at once, load libraries when needed, stop after S seconds without a call",
+    )
     flag(
         "--exit-with-parent",
         action="store_true",
-        help="serve one client: start at once, load libraries when they are needed, stop when standard input closes",
+        help="be a local server of one client: as --idle, but stop when standard input closes",
     )
     return main
 
@@ -73,12 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest:
         flags = re.findall("--[a-z-]+", args.own.format_usage())
         args.own.error(joined(f"there is no argument {rest[0]!r}", did_you_mean(rest[0], flags)))
+    if args.status or args.stop:
+        return _local_servers(args.stop)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    if args.exit_with_parent:
-        threading.Thread(target=_watch_parent, args=(stopping,), daemon=True).start()
     try:
         return _serve(args, stopping)
     except OSError as error:
@@ -86,19 +101,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _local_servers(stop: bool) -> int:
+    """Shows, or ends, the servers that stay for this user."""
+    from initium.client import staying
+
+    servers = staying.running()
+    for server in servers:
+        print(server if not stop else f"stopped process {server.process}")
+        if stop:
+            staying.stop(server)
+    if not servers:
+        print("no local server is running; a command without --server starts one")
+    return 0
+
+
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
-    from initium.cli.malloc import keep_freed_memory
+    local = _is_local(args)
+    zygote = _forked_zygote() if local else None
+    from initium.malloc import keep_freed_memory
     from initium_server.rpc.server import Server
 
+    if args.exit_with_parent:
+        threading.Thread(target=_watch_parent, args=(stopping,), daemon=True).start()
     keep_freed_memory()
     settings = _settings(args)
-    server = Server(settings)
+    server = Server(settings, zygote)
     server.start()
     print(f"listening on {server.address} ({settings.threads} threads)", flush=True)
-    stopping.wait()
-    # An embedded server's client is already gone; a moment lets the connection close in order.
-    server.stop(0.5 if args.exit_with_parent else args.grace)
+    if local:
+        os.dup2(2, 1)  # Whoever reads standard output waits for its end.
+    while not stopping.wait(args.idle and args.idle / 20):
+        if server.idle_seconds() >= args.idle:
+            break
+    # A local server's client is already gone; a moment lets the connection close in order.
+    server.stop(0.5 if local else args.grace)
     return 0
+
+
+def _forked_zygote() -> Zygote:
+    """Before gRPC is loaded, since that starts threads."""
+    from initium_server.workers import Zygote, preload
+
+    preload.load(preload.first(everything=False))
+    return Zygote(preload=False, forked=True)
+
+
+def _is_local(args: argparse.Namespace) -> bool:
+    return args.exit_with_parent or args.idle is not None
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -112,12 +161,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         )
     settings = Settings(
         listen=args.listen,
-        # An embedded server starts for one command: it does not wait for GPUs unless asked to.
-        device="cpu" if args.exit_with_parent and args.device == "auto" else choose_device(args.device),
+        # A local server starts for one command: it does not wait for GPUs unless asked to.
+        device="cpu" if _is_local(args) and args.device == "auto" else choose_device(args.device),
         backend=args.backend,
         threads=args.threads or len(os.sched_getaffinity(0)),
         build_workers=args.build_workers,
-        warm=not args.exit_with_parent,
+        warm=not _is_local(args),
         whole_bytes=args.whole_memory << 30,
         limits=Limits(whole_elements=args.whole_elements),
     )
@@ -137,4 +186,7 @@ def _watch_parent(stopping: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)  # All has ended in order. The interpreter would take longer to end than it took all the rest.

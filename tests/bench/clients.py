@@ -14,8 +14,8 @@ from pathlib import Path
 import grpc
 
 import initium
-from initium.cli.malloc import keep_freed_memory
 from initium.client.framing import Leaf, parse_generate
+from initium.malloc import keep_freed_memory
 from initium.v1 import service_pb2
 from tests.bench.processes import MIB, UNLIMITED
 

@@ -1,8 +1,9 @@
-"""The whole job: a remote client with a warm server, against a local PyTorch script. Process start included."""
+"""The whole job against a local PyTorch script, process start included: with a remote server, and with a local one."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from tests.bench.report import Report, alternate
 
 EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
 TARGETS = {"llama_1b": 0.5, "vit_l": 0.2, "resnet50": 0.7}
+COLD, WARM = {"INITIUM_LOCAL": "off"}, {"INITIUM_LOCAL": "on"}
+"""A local server for each command, and one that stays."""
+LOCAL = {"plan bare_tensors.json": 0.2, "plan resnet50.yaml": 1.1, "generate resnet50.yaml": 1.2}
+"""What a cold command may take of the local script of ResNet-50."""
 
 
 def run(report: Report) -> None:
@@ -33,6 +38,28 @@ def run(report: Report) -> None:
                 lambda name=name: _local(name, Path(scratch) / "out"),
             )
             report.at_most(f"{name} / local script", ours / theirs, target, f"{ours:.2f} s against {theirs:.2f} s")
+    _local_servers(report)
+
+
+def _local_servers(report: Report) -> None:
+    """Cold, a command starts a server and libraries are imported; warm, it finds the server of the last command."""
+    report.section("commands without --server, against the local PyTorch script of ResNet-50; seconds")
+    with tempfile.TemporaryDirectory() as scratch:
+        out, runtime = Path(scratch) / "out", {"XDG_RUNTIME_DIR": scratch}
+        try:
+            for command, target in LOCAL.items():
+                verb, recipe = command.split()
+                arguments = [verb, str(EXAMPLES / recipe), *(["-o", str(out)] if verb == "generate" else [])]
+                ours = [
+                    lambda arguments=arguments, mode=mode: _command(arguments, out, runtime | mode)
+                    for mode in (COLD, WARM)
+                ]
+                ours[1]()  # its server starts
+                cold, warm, theirs = alternate(*ours, lambda: _local("resnet50", out))
+                report.at_most(f"{command}, cold", cold / theirs, target, f"{cold:.2f} s against {theirs:.2f} s")
+                report.at_most(f"{command}, warm", warm / theirs, 0.2, f"{warm:.2f} s")
+        finally:
+            _command(["serve", "--stop"], out, runtime)
 
 
 def _recipe(name: str, scratch: Path) -> Path:
@@ -46,14 +73,18 @@ def _recipe(name: str, scratch: Path) -> Path:
 
 
 def _remote(address: str, recipe: Path, seed: int, out: Path) -> None:
-    command = ["generate", str(recipe), "--seed", str(seed), "-o", str(out), "--server", address]
-    _run([sys.executable, "-m", "initium.cli", *command], out)
+    _command(["generate", str(recipe), "--seed", str(seed), "-o", str(out), "--server", address], out, {})
+
+
+def _command(arguments: list[str], out: Path, environment: dict[str, str]) -> None:
+    _run([sys.executable, "-m", "initium.cli", *arguments], out, environment)
 
 
 def _local(name: str, out: Path) -> None:
-    _run([sys.executable, "-m", "tests.bench.local_script", name, str(out)], out)
+    _run([sys.executable, "-m", "tests.bench.local_script", name, str(out)], out, {})
 
 
-def _run(command: list[str], out: Path) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    shutil.rmtree(out)
+def _run(command: list[str], out: Path, environment: dict[str, str]) -> None:
+    nowhere = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=nowhere, stderr=nowhere, env=os.environ | environment)
+    shutil.rmtree(out, ignore_errors=True)

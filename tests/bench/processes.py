@@ -50,8 +50,8 @@ def _echo() -> None:
 
 
 def _initium(hashing: bool) -> None:
-    from initium.cli.malloc import keep_freed_memory
     from initium.contract.leaves import leaf_digest
+    from initium.malloc import keep_freed_memory
     from initium_server.rpc.server import Server, Settings
 
     digest = leaf_digest if hashing else lambda data: bytes(32)

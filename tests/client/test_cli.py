@@ -402,11 +402,9 @@ def test_a_missing_server_is_reported(monkeypatch: Any, recipe: str, capsys: Any
     assert "`pip install '.[server]'` in a checkout" in capsys.readouterr().err
 
 
-def test_a_local_server_that_dies_shows_its_last_words(monkeypatch: Any) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(local_server, "_flags", lambda *_: ["--no-such-flag"])
-    with pytest.raises(initium.ServerError, match=r"ended with exit code \d+; its last words:\n"), initium.local():
-        raise AssertionError("it started")
+def test_a_local_server_that_dies_shows_its_last_words() -> None:
+    with pytest.raises(initium.ServerError, match=r"ended with exit code \d+; its last words:\n"):
+        local_server._own(["--no-such-flag"], 1.0)
 
 
 def test_a_local_server_that_refuses_its_flags_is_bad_input(

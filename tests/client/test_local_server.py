@@ -6,11 +6,9 @@ import os
 import re
 import shlex
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -70,12 +68,12 @@ def test_a_client_of_what_it_announces(server: FakeServer, child: Callable[..., 
 @pytest.mark.parametrize(
     ("options", "flags"),
     [
-        ({}, ["--device", "auto"]),
+        ({}, ["--device", "auto", "--threads", str(len(os.sched_getaffinity(0)))]),
         ({"device": "cuda:1", "threads": 3}, ["--device", "cuda:1", "--threads", "3"]),
     ],
 )
 def test_flags(child: Callable[..., None], options: dict[str, object], flags: list[str]) -> None:
-    child('for word in "$@"; do echo "$word" >&2; done; exit 9')
+    child('exec >&2; for word in "$@"; do echo "$word"; done; exit 9')
     head, *words = died(**options).splitlines()
     assert head == "the local server ended with exit code 9; its last words:"
     socket = words.pop(words.index("--listen") + 1)
@@ -85,7 +83,7 @@ def test_flags(child: Callable[..., None], options: dict[str, object], flags: li
 
 
 def test_a_server_may_take_its_directory_away(child: Callable[..., None]) -> None:
-    child('rmdir "$(dirname "${6#unix:}")"', "exit 9")
+    child('rm -r "$(dirname "${6#unix:}")"', "exit 9")
     assert died() == "the local server ended with exit code 9 and said nothing"
 
 
@@ -101,7 +99,7 @@ def test_its_socket_is_in_a_private_directory(server: FakeServer, child: Callabl
 def test_where_names_would_be_too_long_for_a_socket_it_is_in_tmp(
     child: Callable[..., None], monkeypatch: pytest.MonkeyPatch, length: int, fits: bool
 ) -> None:
-    child('echo "$6"; exit 9')
+    child('echo "$6" >&2; exit 9')
     with tempfile.TemporaryDirectory(dir="/tmp") as top:
         place = Path(top) / ("x" * (length - len(top) - len("/") - len("/initium-........")))
         place.mkdir()
@@ -135,26 +133,21 @@ def test_a_server_that_does_not_listen_is_given_up(
     monkeypatch.setattr(local_server, "START_SECONDS", 0.1)
     child(WAIT)
     assert died() == "the local server does not listen after 0.1 s and said nothing"
-    noted, note = threading.Event(), local_server._Server._note
+    announced = local_server._Process._announced
 
-    class PatientQueue(SimpleQueue[str]):
-        def get(self, block: bool = True, timeout: float | None = None) -> str:
-            assert noted.wait(30)  # a shell takes its time to start
-            return super().get(block, timeout)
+    def patiently(process: local_server._Process) -> str:
+        while "compiling" not in "".join(process._lines()):  # a shell takes its time to start
+            time.sleep(0.005)
+        return announced(process)
 
-    def note_and_say_so(server: local_server._Server, line: str | None) -> None:
-        note(server, line)
-        noted.set()
-
-    monkeypatch.setattr(local_server, "SimpleQueue", PatientQueue)
-    monkeypatch.setattr(local_server._Server, "_note", note_and_say_so)
-    child(f"echo $$ > {tmp_path}/process", "echo still compiling", WAIT)
+    monkeypatch.setattr(local_server._Process, "_announced", patiently)
+    child(f"echo $$ > {tmp_path}/process", "echo still compiling >&2", WAIT)
     assert died() == "the local server does not listen after 0.1 s; its last words:\nstill compiling"
     assert not is_running(int((tmp_path / "process").read_text()))
 
 
 def test_the_last_twenty_lines_are_shown(child: Callable[..., None]) -> None:
-    child("for i in $(seq 30); do echo line $i; done; exit 3")
+    child("for i in $(seq 30); do echo line $i >&2; done; exit 3")
     head, *words = died().splitlines()
     assert head == "the local server ended with exit code 3; its last words:"
     assert words == [f"line {number}" for number in range(11, 31)]

@@ -54,10 +54,13 @@ PUBLIC = [
 
 def test_exports_are_pinned() -> None:
     assert initium.__all__ == PUBLIC
-    shown = {name for name, value in vars(initium).items() if not name.startswith("_")}
-    assert {name for name in shown if not isinstance(getattr(initium, name), ModuleType)} == set(PUBLIC) - {
-        "__version__"
+    shown = {name: getattr(initium, name) for name in dir(initium) if name == "__version__" or name[0] != "_"}
+    assert {name for name, value in shown.items() if not isinstance(value, ModuleType)} == {
+        *PUBLIC,
+        *("TYPE_CHECKING", "Any"),
     }
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        initium.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("module", ["initium", "initium.cli"])
@@ -65,6 +68,17 @@ def test_promise_10_no_torch(module: str) -> None:
     code = (
         f"import sys, {module}\n"
         "heavy = {'torch', 'numba', 'grpc', 'safetensors', 'numpy', 'rich', 'initium_server', 'transformers', 'timm'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_serving_and_planning_load_neither_torch_nor_numba() -> None:
+    code = (
+        "import sys, initium_server.rpc.server, initium_server.workers.preload as preload\n"
+        "preload.load(preload.first(everything=False))\n"
+        "heavy = {'torch', 'numba', 'scipy', 'transformers', 'timm', 'torchvision', 'rich'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)

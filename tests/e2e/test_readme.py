@@ -33,10 +33,11 @@ def test_readme_as_it_stands(tcp_server: ServerProcess, tmp_path: Path) -> None:
     assert [words[1] for words in shown] == ["inventory", "plan", "generate", "verify", "generate"]
     for words in shown:
         run([sys.executable, "-m", "initium.cli", *words[1:]], tcp_server, tmp_path)
-    recipe, client, training = *blocks("yaml"), *blocks("python")
+    recipe, client, local, training = *blocks("yaml"), *blocks("python")
     (tmp_path / "recipe.yaml").write_text(recipe)
     run([sys.executable, "-m", "initium.cli", "plan", "recipe.yaml"], tcp_server, tmp_path)
-    run([sys.executable, "-c", client], tcp_server, tmp_path)
+    for code in (client, local):
+        run([sys.executable, "-c", code], tcp_server, tmp_path)
     before = "import initium, safetensors.torch, torch, torchvision\nmodel = torchvision.models.resnet50()\n"
     run([sys.executable, "-c", before + training], tcp_server, tmp_path)
     first, second = (tmp_path / "out" / name / "model.safetensors" for name in ("resnet50", "resnet50-again"))
@@ -68,7 +69,7 @@ def test_the_training_script_takes_a_tied_model(tcp_server: ServerProcess, tmp_p
     (tmp_path / "tied.yaml").write_text(TIED)
     generate = "generate tied.yaml -o out/resnet50 --server " + tcp_server.address
     run([sys.executable, "-m", "initium.cli", *generate.split()], tcp_server, tmp_path)
-    run([sys.executable, "-c", TIED_MODEL + blocks("python")[1] + LOADED], tcp_server, tmp_path)
+    run([sys.executable, "-c", TIED_MODEL + blocks("python")[-1] + LOADED], tcp_server, tmp_path)
 
 
 def run(command: list[str], server: ServerProcess, directory: Path) -> None:

@@ -80,7 +80,7 @@ def test_kernels_compile_without_a_cache_directory(monkeypatch: pytest.MonkeyPat
 
 def test_cached_kernels_follow_every_source_file() -> None:
     """Promise 1 (pure): a kernel is compiled anew when any file of the law changed, not only its own."""
-    cache = numba_kernel.draw_random._cache
+    cache = numba_kernel.draw_random.dispatcher._cache
     if not hasattr(cache, "_cache_file"):
         pytest.skip("no cache directory here")
     assert cache._cache_file._source_stamp == jit._sources_digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +58,16 @@ class InlinePool(Pool):
         self.ran: Counter[str] = Counter()
         self.fail: BaseException | None = None
 
-    def run(self, job: Any, argument: bytes, cancelled: Callable[[], bool] = lambda: False) -> bytes:
+    def has(self, modules: Iterable[str]) -> bool:
+        return True
+
+    def run(
+        self,
+        job: Any,
+        argument: bytes,
+        cancelled: Callable[[], bool] = lambda: False,
+        modules: Iterable[str] = (),
+    ) -> bytes:
         if self.fail is not None:
             raise self.fail
         self.ran[getattr(job, "func", job).__name__] += 1
@@ -76,7 +85,7 @@ class Serving:
     service: Service
 
 
-def make_plans(pool: InlinePool, settings: Settings, held_bytes: int = 256 << 20) -> Plans:
+def make_plans(pool: Pool, settings: Settings, held_bytes: int = 256 << 20) -> Plans:
     """Plans that are resolved by `pool`."""
     engine = Engine(whole_elements=settings.limits.whole_elements, threads=settings.threads)
     return Plans(pool, pool, settings.limits, engine, settings.first_device, held_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from initium.contract.canonical import digests
@@ -12,7 +14,9 @@ from initium.v1.recipe_pb2 import Recipe
 from initium.v1.service_pb2 import ListTensorsRequest, PlanSource
 from initium_server.rpc.plans import Call, Held, Plans
 from initium_server.rpc.settings import Settings
+from initium_server.workers import JobLimits, Pool, Zygote, jobs
 from tests.rpc.calls import InlinePool, make_plans, recipe, source
+from tests.workers.hostile_jobs import loaded
 
 here = Call("", lambda: False)
 """Nobody in particular, who waits for the answer."""
@@ -204,3 +208,14 @@ def test_limits_hold_for_what_is_resolved(pool: InlinePool) -> None:
         get(plans, recipe())
     with pytest.raises(LimitExceeded, match="the limit is 1,000"):
         plans.tensors(ListTensorsRequest(recipe=recipe()), here)
+
+
+def test_a_mistake_in_the_recipe_itself_is_found_before_libraries_are_loaded() -> None:
+    wrong = recipe(architecture={"library": {"source": "torchvision", "name": "resnet18"}}, dtype="F33")
+    with contextlib.closing(Zygote(preload=False)) as zygote:
+        pool = Pool(zygote, JobLimits(60))
+        with pytest.raises(RecipeError) as caught:
+            get(make_plans(pool, Settings()), wrong)
+        assert [violation.field for violation in caught.value.violations] == ["source.recipe.dtype"]
+        assert not pool.has(jobs.needs(wrong))
+        assert pool.run(loaded, b"torch") == b"False"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,22 @@ def test_an_address_that_is_taken_is_refused_before_anything_is_loaded() -> None
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(OSError, match=f"cannot listen on {address}"):
             Server(Settings(listen=address))
+
+
+def test_a_server_is_idle_while_no_call_is_running(tmp_path: Path) -> None:
+    with started(f"unix:{tmp_path}/s") as server, grpc.insecure_channel(server.address) as channel:
+        large = {"tensors": {"tensors": [{"name": "x", "shape": [10000, 10000]}]}}
+        rules = [{"match": {"every": True}, "zeros": {}}]
+        call = InitiumServiceStub(channel).Generate(
+            pb.GenerateRequest(source=source(recipe(architecture=large, init={"rules": rules})))
+        )
+        next(call)
+        assert server.idle_seconds() == 0
+        call.cancel()
+        while not (idle := server.idle_seconds()):
+            time.sleep(0.005)
+        while server.idle_seconds() <= idle:
+            time.sleep(0.005)
 
 
 def test_two_servers_do_not_share_a_port() -> None:

@@ -274,7 +274,7 @@ def test_a_client_that_went_away_is_cancelled_and_no_bug(served: Serving, caplog
 def test_a_job_asks_whether_its_client_is_still_there(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, gone = threading.Event(), threading.Event()
 
-    def run(job: Any, argument: bytes, cancelled: Any) -> bytes:
+    def run(job: Any, argument: bytes, cancelled: Any, modules: Any) -> bytes:
         assert not cancelled()
         asked.set()
         while not cancelled():

@@ -23,8 +23,9 @@ from initium.plan.limits import Limits
 from initium.v1.service_pb2 import ListTensorsResponse
 from initium_server.workers import JobLimits, Pool, Zygote
 from initium_server.workers.child import Job
-from initium_server.workers.jobs import inventory, resolve
+from initium_server.workers.jobs import inventory, needs, resolve
 from initium_server.workers.sandbox import FORBIDDEN
+from tests.conftest import EXAMPLES
 from tests.sources.compare import library
 from tests.workers import hostile_jobs as jobs
 
@@ -73,6 +74,28 @@ def test_a_payload_of_any_size_goes_there_and_back(pool: Pool) -> None:
 
 def test_a_warm_job_has_the_libraries_loaded(pool: Pool) -> None:
     assert pool.run(jobs.loaded, b"torch timm transformers torchvision") == b"True"
+
+
+def test_what_a_job_names_is_loaded_before_it_and_stays(bare: Zygote) -> None:
+    pool = Pool(bare, JobLimits(30))
+    assert pool.run(jobs.loaded, b"wave") == b"False"
+    assert not pool.has(["wave"])
+    assert pool.run(jobs.loaded, b"wave", modules=["no_such_module", "wave"]) == b"True"
+    assert pool.has(["wave"])
+    assert pool.run(jobs.loaded, b"wave") == b"True"
+
+
+def test_bare_tensors_need_neither_torch_nor_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    recipe = load_recipe(EXAMPLES / "bare_tensors.json")
+    assert recipe.groups.optimizer
+    with contextlib.closing(Zygote(preload=False)) as zygote:
+        pool = Pool(zygote, JobLimits(30))
+        assert pool.has(needs(recipe))
+        assert pool.run(partial(resolve, Limits(), "cpu", 1), recipe.SerializeToString(), modules=needs(recipe))
+        assert [pool.run(jobs.loaded, name) for name in (b"torch", b"numba")] == [b"False"] * 2
+        recipe.groups.defaults["nesterov"] = True
+        assert "torch" in needs(recipe)
 
 
 def test_a_process_with_many_open_files_still_builds(pool: Pool) -> None:
@@ -248,6 +271,34 @@ def _kill_forks_of(pid: int) -> bool:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)
     return False
+
+
+FORKING = """
+import os, sys, contextlib
+from initium_server.workers import JobLimits, Pool, Zygote
+from tests.workers.hostile_jobs import echo, loaded, offline
+import wave
+reader, writer = os.pipe()
+os.set_inheritable(writer, True)
+with contextlib.closing(Zygote(preload=False, forked=True)) as zygote:
+    os.close(writer)
+    assert os.read(reader, 1) == b""  # it holds nothing that this process had open
+    pool = Pool(zygote, JobLimits())
+    assert pool.run(loaded, b"wave") == b"True"
+    assert pool.run(offline, b"") == b"11"
+    zygote._process.kill()
+    os.waitid(os.P_PID, zygote._process.pid, os.WEXITED | os.WNOWAIT)
+    assert pool.run(echo, b"again") == b"again"
+    assert pool.run(loaded, b"wave") == b"False"
+print("done")
+"""
+
+
+def test_a_zygote_can_be_a_fork_of_a_process_without_threads() -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+    command = [sys.executable, "-W", "error", "-c", FORKING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.stdout, done.stderr) == ("done\n", "")
 
 
 PARENT = """

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import initium
 from initium.cli import capabilities, common, completion, generate, inventory, plan, serve, verify
-from initium.cli.malloc import keep_freed_memory
 from initium.contract.wording import did_you_mean, joined, suggestion
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
+from initium.malloc import keep_freed_memory
 
 _COMMANDS = (serve, inventory, plan, generate, verify, capabilities, completion)
 _BAD_INPUT = (RecipeError, PlanError, RequestError, ServerMissing)

@@ -71,7 +71,9 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 def add_server(parser: argparse.ArgumentParser) -> None:
     """--server, and the flags of the local server that takes its place."""
-    parser.add_argument("--server", metavar="ADDR", help="host:port or unix:/path; absent: a local server is started")
+    parser.add_argument(
+        "--server", metavar="ADDR", help="host:port or unix:/path; absent: a local server (`initium serve --help`)"
+    )
     parser.add_argument("--device", metavar="D", help="device of the local server: auto (default), cpu, cuda, cuda:N")
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the local server; default: all cores")
 

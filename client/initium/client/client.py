@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,6 +66,8 @@ class Client:
 
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
+        self.on_close: Callable[[], object] = lambda: None
+        """Called when it has been closed."""
 
     def __enter__(self) -> Client:
         return self
@@ -76,6 +78,7 @@ class Client:
     def close(self) -> None:
         """Closes the connection. Running calls end with Cancelled."""
         self._rpc.close()
+        self.on_close()
 
     @property
     def address(self) -> str:

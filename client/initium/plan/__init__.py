@@ -6,6 +6,7 @@ Drawing takes the law's package with numba (`initium[law]`), and neither a serve
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from initium.contract.generators import TORCH
@@ -34,6 +35,7 @@ def open_plan(plan: Plan, *, device: str = "cpu", threads: int = 1) -> VirtualCh
         from initium_law.backends.devices import choose_device
         from initium_law.engine import Engine
 
+        importlib.import_module("numba")  # else kernels do, when the first is called
         _, backend = backend_for(choose_device(device))
     except ImportError as error:
         raise ServerMissing(f"drawing needs numba ({error}): pip install 'initium[law]', or name a server") from None

@@ -1,16 +1,18 @@
-"""The options of torch's optimizers, checked by torch itself before a recipe is accepted."""
+"""The options of torch's optimizers, checked before a recipe is accepted: by torch itself, or the table of known ones.
+
+Imports torch when it is asked, not before.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-
-import torch
+from types import ModuleType
 
 from initium.contract.wording import suggestion
 from initium.errors import RecipeError, Violation, invalid
-from initium_server.capture.fills import quiet
+from initium_server.pytorch import known_options
 from initium_server.sources.arguments import Parameter, fit
 
 FIELD = "groups.optimizer"
@@ -20,7 +22,12 @@ _NOT_OPTIONS = frozenset({"self", "params"})
 
 def names() -> list[str]:
     """The optimizer classes that torch.optim exports."""
-    return [name for name, value in vars(torch.optim).items() if _is_optimizer(value)]
+    optim = _torch().optim
+    return [
+        name
+        for name, value in vars(optim).items()
+        if isinstance(value, type) and issubclass(value, optim.Optimizer) and value is not optim.Optimizer
+    ]
 
 
 def check_options(
@@ -33,6 +40,9 @@ def check_options(
     `written`: as the recipe has them, for names and types. `groups`: those of each group, together, by torch's own
     verdict. Errors: RecipeError with every violation found: at `PATH.NAME`, or at `PATH` for a whole group.
     """
+    written, groups = list(written), list(groups)
+    if known_options.hold() and all(known_options.accepted(optimizer, options) for options, _ in (*written, *groups)):
+        return
     parameters = _parameters(optimizer)
     _raise(found for options, path in written for found in _wrong(optimizer, parameters, options, path))
     _raise(found for options, path in groups for found in _refused(optimizer, options, path))
@@ -49,9 +59,10 @@ def _raise(violations: Iterable[Violation]) -> None:
         raise RecipeError(violations=found)
 
 
-def _is_optimizer(value: object) -> bool:
-    base = torch.optim.Optimizer
-    return isinstance(value, type) and issubclass(value, base) and value is not base
+def _torch() -> ModuleType:
+    import torch
+
+    return torch
 
 
 @cache
@@ -59,12 +70,15 @@ def _parameters(optimizer: str) -> dict[str, Parameter]:
     if optimizer not in names():
         message = f"torch.optim has no optimizer {optimizer!r}; {suggestion(optimizer, names(), 'optimizers')}"
         raise invalid(FIELD, message)
-    found = inspect.signature(getattr(torch.optim, optimizer).__init__).parameters
+    found = inspect.signature(getattr(_torch().optim, optimizer).__init__).parameters
     return {name: Parameter(p.annotation, p.default) for name, p in found.items() if name not in _NOT_OPTIONS}
 
 
 def _refused(optimizer: str, options: Mapping[str, object], path: str) -> Iterator[Violation]:
     """What torch says of the options; the tensor is two-dimensional, because Muon takes nothing else."""
+    from initium_server.capture.fills import quiet
+
+    torch = _torch()
     try:
         with quiet():
             tensor = torch.nn.Parameter(torch.zeros(2, 2))

@@ -18,8 +18,9 @@ from initium.plan.checkpoint import Checkpoint, VirtualCheckpoint
 from initium.plan.layout import Layout
 from initium.plan.limits import Limits
 from initium.plan.packed import PackedPlan
-from initium.v1 import plan_pb2, recipe_pb2, service_pb2
+from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_law import Engine
+from initium_server import sources
 from initium_server.planning import with_seed
 from initium_server.rpc.stored import StoredCheckpoint
 from initium_server.workers import Pool, jobs
@@ -105,12 +106,14 @@ class Plans:
         if kind is None:
             raise invalid("source", "give a recipe, or its text", RequestError)
         with _under(kind):
-            data = self._recipe(request, call).architecture.SerializeToString(deterministic=True)
+            architecture = self._recipe(request, call).architecture
+            data = architecture.SerializeToString(deterministic=True)
             key = call.caller, hashlib.sha256(data).digest()
             with self._lock:
                 found = self._inventories.get(key)
             if found is None:
-                found = self._pool.run(partial(jobs.inventory, self._limits), data, call.cancelled)
+                job = partial(jobs.inventory, self._limits)
+                found = self._pool.run(job, data, call.cancelled, sources.needs_of(architecture))
         with self._lock:
             self._inventories[key] = found
             self._inventories.move_to_end(key)
@@ -120,13 +123,16 @@ class Plans:
 
     def models(self, source: str, call: Call) -> service_pb2.ListModelsResponse:
         """The models of a library."""
-        return service_pb2.ListModelsResponse.FromString(self._pool.run(jobs.models, source.encode(), call.cancelled))
+        needs = sources.needs_of(architecture_pb2.Architecture(library={"source": source}))
+        return service_pb2.ListModelsResponse.FromString(
+            self._pool.run(jobs.models, source.encode(), call.cancelled, needs)
+        )
 
     def capabilities(self, cancelled: Callable[[], bool]) -> service_pb2.GetCapabilitiesResponse:
         """What torch says of this server. Asked once: it does not change."""
         if not self._capabilities:
             job = partial(jobs.capabilities, self._device, self._engine.threads)
-            self._capabilities = self._pool.run(job, b"", cancelled)
+            self._capabilities = self._pool.run(job, b"", cancelled, jobs.CAPABILITIES_NEED)
         return service_pb2.GetCapabilitiesResponse.FromString(self._capabilities)
 
     def _recipe(self, source: service_pb2.PlanSource | service_pb2.ListTensorsRequest, call: Call) -> recipe_pb2.Recipe:
@@ -166,8 +172,11 @@ class Plans:
         if known and recipe.HasField("seed"):
             same = known.seed == recipe.seed
             return known if same else self._hold(with_seed(known.packed.plan(), recipe.seed), call)
+        data, needs = recipe.SerializeToString(), jobs.needs(recipe)
+        if not self._pool.has(needs):  # A mistake in the recipe itself need not wait seconds for libraries.
+            self._pool.run(jobs.check, data, call.cancelled)
         job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
-        answer = self._pool.run(job, recipe.SerializeToString(), call.cancelled)
+        answer = self._pool.run(job, data, call.cancelled, needs)
         held = self._hold(plan_pb2.Plan.FromString(answer), call)
         with self._lock:
             self._recipes[key] = held.plan_digest
@@ -198,7 +207,7 @@ class Plans:
     def run_torch(self, held: Held, directory: str, call: Call) -> Checkpoint:
         """Runs a plan of generator `torch` into `directory`, and gives the files it made."""
         job = partial(jobs.run_torch, self._limits, directory, self._device, self._engine.threads)
-        self._torch_pool.run(job, held.packed.data, call.cancelled)
+        self._torch_pool.run(job, held.packed.data, call.cancelled, jobs.needs(held.packed.plan().recipe))
         return StoredCheckpoint(held.files, Path(directory))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -21,6 +23,34 @@ from initium_server.workers import Pool, Zygote
 SPARE_THREADS = 16
 """Threads beyond those that streams may hold, so that health checks and short calls are always answered."""
 
+WARM_AFTER = 1.0
+"""Seconds after which a server that does not begin warm loads its kernels: a plan may be all that it is asked for."""
+
+
+class Calls(ThreadPoolExecutor):
+    """The threads of running calls, of which each has one from beginning to end."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        super().__init__(threads, name)
+        self._counting = threading.Lock()
+        self._running, self._last = 0, time.monotonic()
+
+    def submit(self, *call: Any, **options: Any) -> Future[Any]:
+        self._count(1)
+        future = super().submit(*call, **options)
+        future.add_done_callback(lambda _: self._count(-1))
+        return future
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._running += change
+            self._last = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """How long none has been running."""
+        with self._counting:
+            return 0.0 if self._running else time.monotonic() - self._last
+
 
 class Server:
     """A running server. `address` is where clients find it.
@@ -28,27 +58,29 @@ class Server:
     Errors: OSError when it cannot listen, or its device cannot draw.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, zygote: Zygote | None = None) -> None:
+        """`zygote`: one that was started ahead."""
         limits, handlers = settings.limits, settings.streams + SPARE_THREADS
         # Calls beyond twice the threads are refused by gRPC itself, before their messages are queued in memory.
-        self._server = grpc.server(
-            ThreadPoolExecutor(handlers, "rpc"), options=_options(limits), maximum_concurrent_rpcs=2 * handlers
-        )
+        self._calls = Calls(handlers, "rpc")
+        self._server = grpc.server(self._calls, options=_options(limits), maximum_concurrent_rpcs=2 * handlers)
         self.address = _listen(self._server, settings.listen)  # First: nothing is loaded where nobody can listen.
         backend, draw = backend_for(settings.device, settings.backend)
         engine = Engine(draw, limits.whole_elements, Cache(settings.whole_bytes), settings.threads)
-        self._zygote = Zygote(preload=settings.warm)
+        self._zygote = zygote or Zygote(preload=settings.warm)
         self._pool = Pool(self._zygote, settings.build, settings.build_workers)
         # Real models of generator `torch` take memory and time of their own, one after another.
         self._torch_pool = Pool(self._zygote, settings.torch, workers=1)
         self._streamer = Streamer(settings.threads, settings.digest)
         plans = Plans(self._pool, self._torch_pool, limits, engine, settings.first_device, settings.held_bytes)
+        self._warming = threading.Timer(WARM_AFTER, warm)
+        self._warming.daemon = True
         if settings.warm:
             warm()
             self._pool.warm()
             plans.capabilities(lambda: False)
         else:
-            threading.Thread(target=warm, daemon=True).start()
+            self._warming.start()
         self._server.add_generic_rpc_handlers((Service(plans, self._streamer, settings, backend).handler(),))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -60,6 +92,10 @@ class Server:
         for name in ("", SERVICE):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
+    def idle_seconds(self) -> float:
+        """How long no call has been running."""
+        return self._calls.idle_seconds()
+
     def stop(self, grace: float) -> None:
         """Health goes NOT_SERVING, new calls are refused, running ones get `grace` seconds; then everything ends."""
         self._health.enter_graceful_shutdown()
@@ -67,6 +103,7 @@ class Server:
         for each in (self._pool, self._torch_pool, self._zygote):
             each.close()
         self._streamer.close()
+        self._warming.cancel()
 
 
 def _add_reflection(server: grpc.Server) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from initium.errors import Unsupported, invalid
 from initium.v1 import architecture_pb2
 from initium_server.planning.inventory import Inventory
+from initium_server.sources.libraries import adapters
 
 KINDS = [field.name for field in architecture_pb2.Architecture.DESCRIPTOR.oneofs_by_name["kind"].fields]
 
@@ -39,12 +40,13 @@ def build_model(architecture: architecture_pb2.Architecture) -> Any:
     return module.model(declared)
 
 
-def load(architecture: architecture_pb2.Architecture) -> None:
-    """Imports what building this architecture needs, as far as it is known and installed; runs nothing of it."""
-    if architecture.WhichOneof("kind"):
-        module, declared = _kind(architecture)
-        if hasattr(module, "load"):
-            module.load(declared)
+def needs_of(architecture: architecture_pb2.Architecture) -> list[str]:
+    """The modules that building this architecture takes, as far as they are known. Imports none."""
+    kind = architecture.WhichOneof("kind")
+    if kind is None:
+        return []
+    adapter = adapters().get(architecture.library.source) if kind == "library" else None
+    return [f"{__name__}.{kind}", *filter(None, [adapter])]
 
 
 def _kind(architecture: architecture_pb2.Architecture) -> tuple[Any, Any]:

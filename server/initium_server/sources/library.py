@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -86,13 +85,6 @@ def arguments_of(library: architecture_pb2.LibraryModel, builder: Callable[..., 
     made = return_class(builder)
     accepted = target(builder, made) if made else target(builder)
     return {name: accepted.fit(name, value) for name, value in arguments.items()}, accepted
-
-
-def load(library: architecture_pb2.LibraryModel) -> None:
-    """Imports the adapter of a source and with it the library, if both are here."""
-    if library.source in adapters():
-        with quiet(), contextlib.suppress(ImportError):
-            importlib.import_module(adapters()[library.source])
 
 
 def models(source: str) -> tuple[Iterable[str], Iterable[str]]:

@@ -14,19 +14,44 @@ from initium.plan.limits import Limits, check_size
 from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_server import planning
 from initium_server.planning.inventory import TENSOR_KINDS, InventoryTensor
-from initium_server.sources import build_inventory, load
+from initium_server.pytorch import known_options
+from initium_server.sources import build_inventory, needs_of
 from initium_server.workers.child import Work
+
+_PYTORCH = "initium_server.pytorch."
+"""The modules below import torch, which bare tensors do not need."""
+
+
+def needs(recipe: recipe_pb2.Recipe) -> list[str]:
+    """The modules that resolving the recipe takes, for whoever starts the job. Imports none."""
+    modules = needs_of(recipe.architecture)
+    if recipe.HasField("groups") and not known_options.suffice(recipe.groups):
+        modules.append("torch")
+    if recipe.generator == TORCH:
+        modules.append(f"{_PYTORCH}generator")
+    return modules
+
+
+CAPABILITIES_NEED = (f"{_PYTORCH}generator",)
+
+
+def check(recipe: bytes) -> Work:
+    """What is wrong with a serialized Recipe by itself; `resolve` says the same, first. Returns nothing."""
+
+    def work() -> bytes:
+        planning.check_recipe(recipe_pb2.Recipe.FromString(recipe))
+        return b""
+
+    return work
 
 
 def _pytorch(name: str) -> Any:
-    """A module of `initium_server.pytorch`: it imports torch, which bare tensors do not need."""
-    return importlib.import_module(f"initium_server.pytorch.{name}")
+    return importlib.import_module(_PYTORCH + name)
 
 
 def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
     """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe."""
     message = recipe_pb2.Recipe.FromString(recipe)
-    load(message.architecture)
     optimizers = _pytorch("optimizers") if message.HasField("groups") else None
     generator = _pytorch("generator") if message.generator == TORCH else None
 
@@ -48,7 +73,6 @@ def read(text: bytes) -> Work:
 def inventory(limits: Limits, architecture: bytes) -> Work:
     """Serialized Architecture to a serialized ListTensorsResponse with all its tensors."""
     message = architecture_pb2.Architecture.FromString(architecture)
-    load(message)
 
     def work() -> bytes:
         tensors = build_inventory(message).tensors

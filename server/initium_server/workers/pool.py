@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
@@ -56,18 +56,28 @@ class Pool:
         """Waits until the zygote has loaded the libraries (seconds); later jobs start at once."""
         self.run(_nothing, b"")
 
-    def run(self, job: Job, argument: bytes, cancelled: Callable[[], bool] = lambda: False) -> bytes:
+    def has(self, modules: Iterable[str]) -> bool:
+        """Whether these are loaded, or were tried: a job that needs them starts at once."""
+        return self._zygote.has(modules)
+
+    def run(
+        self,
+        job: Job,
+        argument: bytes,
+        cancelled: Callable[[], bool] = lambda: False,
+        modules: Iterable[str] = (),
+    ) -> bytes:
         """The job's result.
 
-        `job` is a top-level function of an importable module, or a `partial` of one. `cancelled` is asked every 50 ms;
-        once it is true the job is killed. Errors: the InitiumError that the job raised, or BUILD_FAILED (any other
-        exception, in its words), BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran out of memory), BUSY, SHUTTING_DOWN;
-        and CancelledError.
+        `job` is a top-level function of an importable module, or a `partial` of one; `modules` are loaded before it
+        starts. `cancelled` is asked every 50 ms; once it is true the job is killed. Errors: the InitiumError that the
+        job raised, or BUILD_FAILED (any other exception, in its words), BUILD_TIMEOUT, BUILD_CRASHED (it died, or ran
+        out of memory), BUSY, SHUTTING_DOWN; and CancelledError.
         """
         self._take_slot(cancelled)
         try:
             task = Task(job, argument, self._limits.seconds, self._limits.bytes)
-            with self._zygote.fork() as connection:
+            with self._zygote.fork(modules) as connection:
                 try:
                     received = self._exchange(connection, memoryview(task.encode()), cancelled)
                 finally:

@@ -1,4 +1,4 @@
-"""What the zygote imports once, so that a job starts in milliseconds with every library at hand.
+"""What the zygote imports, so that a job starts in milliseconds with its libraries at hand.
 
 No tensor is computed here: a process that has started OpenMP threads must not be forked. Fake tensors compute nothing;
 one capture has torch import what it imports late.
@@ -7,33 +7,47 @@ one capture has torch import what it imports late.
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import importlib
+import sys
 import warnings
+from collections.abc import Iterable
 
+from initium_server.sources import KINDS
 from initium_server.sources.libraries import adapters
 
-MODULES = ("initium_server.sources.modules", "initium_server.pytorch.optimizers", "initium_server.workers.jobs")
+PLANNING = ("initium_server.workers.jobs", "initium_server.sources.tensors", "initium_server.pytorch.optimizers")
+"""What plans of bare tensors take. It imports no torch."""
 
 
-def load() -> None:
-    """Imports what is installed; a missing library is found out when a recipe asks for it."""
+def first(everything: bool) -> Iterable[str]:
+    """What is loaded before any job: `everything` for a server that has all libraries loaded before it serves."""
+    if not everything:
+        return PLANNING
+    kinds = [f"initium_server.sources.{kind}" for kind in KINDS]
+    return [*PLANNING, "torch", *kinds, "initium_server.pytorch.generator", *adapters().values()]
+
+
+def load(modules: Iterable[str]) -> None:
+    """Imports modules. One that cannot be imported is found out by the job that needs it, in the library's words.
+
+    What is loaded stays: collections of forks need not walk through it, nor copy its pages.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with contextlib.suppress(ImportError):
-            for module in MODULES:
+        for module in modules:
+            with contextlib.suppress(Exception):
                 importlib.import_module(module)
+        if "torch" in sys.modules:
             _warm_up()
-            for adapter in adapters().values():
-                with contextlib.suppress(ImportError):
-                    importlib.import_module(adapter)
+    gc.freeze()
 
 
+@functools.cache
 def _warm_up() -> None:
     from torch import nn
 
     from initium_server.capture import capture, describe
 
-    describe(capture(lambda: nn.Linear(2, 2)))
-
-
-load()
+    describe(capture(lambda: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
