@@ -151,6 +151,9 @@ class FakeServer:
                 "ListTensors": grpc.unary_unary_rpc_method_handler(
                     self.tensors, pb.ListTensorsRequest.FromString, self._serialized
                 ),
+                "ListModels": grpc.unary_unary_rpc_method_handler(
+                    self.models, pb.ListModelsRequest.FromString, self._serialized
+                ),
                 "GetCapabilities": grpc.unary_unary_rpc_method_handler(
                     self.capabilities, pb.GetCapabilitiesRequest.FromString, self._serialized
                 ),
@@ -207,6 +210,14 @@ class FakeServer:
         if request.page_token:
             return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w2")])
         return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w1")], next_page_token="1")
+
+    def models(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
+        """Two pages."""
+        self._admit(request, context)
+        names = [name for name in ("resnet18", "resnet50", "vgg11") if request.contains in name]
+        if request.page_token:
+            return pb.ListModelsResponse(names=names[2:])
+        return pb.ListModelsResponse(names=names[:2], next_page_token="2" if names[2:] else "")
 
     def capabilities(self, request: Any, context: grpc.ServicerContext) -> pb.GetCapabilitiesResponse:
         self._admit(request, context)

@@ -101,6 +101,23 @@ def test_wrong_usage_is_told_the_right(argv: list[str], said: str, capsys: pytes
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "code", "printed"),
+    [
+        ([], 0, "resnet18\nresnet50\nvgg11\n"),
+        (["50"], 0, "resnet50\n"),
+        (["vit"], 1, ""),
+        (["--json"], 0, '["resnet18", "resnet50", "vgg11"]\n'),
+    ],
+)
+def test_models_are_listed_line_by_line(
+    server: FakeServer, argv: list[str], code: int, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As grep does, it says by its exit code whether there is one."""
+    assert run("models", "torchvision", *argv, "--server", server.address) == code
+    assert "".join(capsys.readouterr().out.split()) == "".join(printed.split())
+
+
 ERROR = {
     "type": "RequestError",
     "reason": "INVALID_REQUEST",

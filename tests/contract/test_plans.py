@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 
 import initium
-from initium.contract.canonical import seal
+from initium.contract.canonical import seal, to_json
 from initium.contract.plans import (
     check_digests,
     check_files,
@@ -51,6 +52,35 @@ def test_a_plan_file_is_the_canonical_form_with_both_digests(tmp_path: Path) -> 
 def test_where_a_plan_cannot_be_written_it_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(initium.OutputError, match=f"cannot write {tmp_path}/missing/"):
         initium.write_plan(small_plan(), tmp_path / "missing" / "plan.json")
+
+
+BROKEN: list[tuple[str, Any]] = [
+    *[(name, value) for name in ("shape", "offset", "fill", "kind") for value in (1.5, "x", None, {}, [])],
+    *[(name, value) for name in ("file", "aliases", "resolved") for value in (1.5, "x", None, {}, [], [1])],
+    *[(name, value) for name in ("offset", "file", "kind", "group") for value in (True, 3, "3", -1)],
+    *[(name, value) for name in ("name", "trainable") for value in (True, 3, "3", -1)],
+    *[("shape", [value]) for value in ("2", 2, "-1", "1_0", " 2", "2.0", 2.5, True, "99999999999999999999", "\u0663")],
+    *[("resolved", value) for value in ({"a": 1}, {"a": None}, [])],
+    *[("fill", {"normal": value}) for value in ({"mean": 1}, {"maen": "1"}, None, {})],
+    ("fill", {"norm_of": {"shape": ["2"], "axis": 1}}),
+    ("fill", {"normal": {}, "uniform": {}}),
+    ("ruleName", "x"),
+    ("rules", "x"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BROKEN, ids=repr)
+def test_a_tensor_is_read_as_the_json_mapping_says(field: str, value: Any) -> None:
+    """The fast way and protobuf's own reader take and refuse the same."""
+    data = to_json(small_plan())
+    data["tensors"][0][field] = value
+    try:
+        wanted = json_format.ParseDict(data, Plan())
+    except json_format.ParseError:
+        with pytest.raises(initium.PlanError):
+            plan_from_data(data)
+    else:
+        assert plan_from_data(data) == wanted
 
 
 @pytest.mark.parametrize("carried", [(), ("plan_digest",), ("weights_key",), ("plan_digest", "weights_key")])

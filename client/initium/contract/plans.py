@@ -15,7 +15,7 @@ from initium.contract import canonical, yaml12
 from initium.contract.strict import MAX_VIOLATIONS, unknown_keys
 from initium.errors import PlanError, RecipeError, Violation, invalid
 from initium.files import PARTIAL, replace_file
-from initium.v1.plan_pb2 import Plan, PlannedTensor
+from initium.v1.plan_pb2 import Fill, Plan, PlannedTensor
 
 PLAN_VERSION = 1
 """The plan_version that is written, and the newest that is read."""
@@ -45,13 +45,64 @@ def _parse(data: Mapping[str, Any]) -> Plan:
     if isinstance(version, int) and version > PLAN_VERSION:
         raise PlanError(f"plan_version {version} is newer than this client reads ({PLAN_VERSION}); upgrade initium")
     try:
-        plan = json_format.ParseDict(dict(data), Plan())
+        plan = _message(dict(data))
     except (json_format.ParseError, ValueError) as error:
         unknown = list(islice(unknown_keys(_SCHEMA, data), MAX_VIOLATIONS))
         text = "not a plan of this client's version" if unknown else f"not a plan: {error}"
         raise PlanError(text, violations=unknown) from None
     check_digests(plan)
     return plan
+
+
+_CANONICAL: Mapping[str, type] = {
+    **dict.fromkeys(("name", "dtype", "kind", "rule", "rule_name", "initializer", "module_class"), str),
+    **dict.fromkeys(("offset", "size"), str),
+    **dict.fromkeys(("shape", "aliases"), list),
+    **dict.fromkeys(("file", "group", "ordinal"), int),
+    **dict.fromkeys(("fill", "resolved"), dict),
+    "trainable": bool,
+}
+"""How canonical JSON writes the fields of a tensor."""
+
+
+def _message(data: dict[str, Any]) -> Plan:
+    """The message of a JSON mapping. Canonical tensors are made at once: protobuf's reader takes ten times as long.
+
+    Errors: those of `json_format.ParseDict`.
+    """
+    fills: dict[str, Fill] = {}
+    try:
+        tensors = [_tensor(each, fills) for each in _list(data.get("tensors", []))]
+    except (AttributeError, KeyError, TypeError, ValueError, json_format.ParseError):
+        return json_format.ParseDict(data, Plan())  # Another spelling, or an error: its reader says what.
+    plan = json_format.ParseDict({name: value for name, value in data.items() if name != "tensors"}, Plan())
+    plan.tensors.extend(tensors)
+    return plan
+
+
+def _tensor(data: dict[str, Any], fills: dict[str, Fill]) -> PlannedTensor:
+    """A tensor in the form that `canonical_json` writes. Errors: as they come, for any other."""
+    for name, value in data.items():
+        if type(value) is not _CANONICAL[name]:
+            raise TypeError(name)
+    fields = data | {name: _decimal(data[name]) for name in ("offset", "size") if name in data}
+    fields["shape"] = [_decimal(extent) for extent in data.get("shape", ())]
+    if "fill" in data:
+        key = repr(data["fill"])
+        fields["fill"] = fills.get(key) or fills.setdefault(key, json_format.ParseDict(data["fill"], Fill()))
+    return PlannedTensor(**fields)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _decimal(text: Any) -> int:
+    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()):
+        raise ValueError("no 64-bit integer as it is written")
+    return int(text)
 
 
 def read_plan(path: Path | str) -> Plan:
