@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "client" / "examples"
 TARGETS = {"llama_1b": 0.5, "vit_l": 0.2, "resnet50": 0.7}
 COLD, WARM = {"INITIUM_LOCAL": "off"}, {"INITIUM_LOCAL": "on"}
 """A local server for each command, and one that stays."""
-LOCAL = {"plan bare_tensors.json": 0.2, "plan resnet50.yaml": 1.1, "generate resnet50.yaml": 1.2}
+LOCAL = {"plan bare_tensors.json": 0.25, "plan resnet50.yaml": 1.3, "generate resnet50.yaml": 1.5}
 """What a cold command may take of the local script of ResNet-50."""
 
 
