@@ -16,6 +16,7 @@ from typing import NamedTuple
 from initium.v1 import plan_pb2
 from initium_law.dtypes import ITEM_SIZE
 
+_quoted = json.encoder.encode_basestring
 _FILE_ORDER = {dtype: place for place, dtype in enumerate(ITEM_SIZE)}
 METADATA = {"format": "pt"}
 INDEX_FILE = "model.safetensors.index.json"
@@ -136,13 +137,15 @@ def _weight_file(name: str, specs: Iterable[TensorSpec]) -> WeightFile:
 
 
 def _header(ordered: Sequence[TensorSpec]) -> bytes:
-    entries: dict[str, object] = {"__metadata__": METADATA}
+    """Length and JSON of a header. Entries are written out: headers have up to a million."""
+    entries = [f'"__metadata__":{json.dumps(METADATA, separators=(",", ":"))}']
     begin = 0
-    for spec in ordered:
-        end = begin + spec.size
-        entries[spec.name] = {"dtype": spec.dtype, "shape": list(spec.shape), "data_offsets": [begin, end]}
+    for name, shape, dtype, _, size in ordered:
+        extents = ",".join(map(str, shape))
+        end = begin + size
+        entries.append(f'{_quoted(name)}:{{"dtype":"{dtype}","shape":[{extents}],"data_offsets":[{begin},{end}]}}')
         begin = end
-    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    text = f"{{{','.join(entries)}}}".encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
 

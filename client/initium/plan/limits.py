@@ -36,7 +36,8 @@ def check_size(field: str, shapes: Iterable[tuple[str, Sequence[int]]], literal_
     for name, shape in shapes:
         elements = math.prod(shape)
         total, count = total + elements, count + 1
-        largest = max(largest, (name, elements), key=lambda item: item[1])
+        if elements > largest[1]:
+            largest = name, elements
     alone = f" ({largest[0]} alone has {largest[1]:,})"
     for number, limit, what in (
         (total, "elements", f"elements{alone}"),

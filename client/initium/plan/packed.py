@@ -37,8 +37,13 @@ class PackedPlan:
 
 def _places(data: bytes) -> Iterator[tuple[int, int]]:
     """First byte and end of every tensor in a serialized plan."""
-    at = 0
-    while at < len(data):
+    at, end = 0, len(data)
+    while at < end:
+        if data[at] == _TENSORS and data[at + 1] < 0x80:  # as nearly always
+            begin = at + 2
+            at = begin + data[at + 1]
+            yield begin, at
+            continue
         tag, at = _varint(data, at)
         kind = tag & 7
         if kind in _FIXED:

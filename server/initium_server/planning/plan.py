@@ -40,11 +40,11 @@ def make_plan(
     if recipe.output.HasField("max_shard_bytes"):
         plan.max_shard_bytes = recipe.output.max_shard_bytes
     specs = [spec_of(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
-    fills: dict[str, plan_pb2.Fill] = {}  # Many tensors have one fill. By repr, since -0.0 == 0.0.
+    fills: dict[int, plan_pb2.Fill] = {}  # Many tensors have one fill.
     for spec, assignment in sorted(zip(specs, assignments, strict=True), key=lambda pair: file_key(pair[0])):
         fill = None
         if drawn:
-            key = repr(assignment.fill)
+            key = id(assignment.fill)
             fill = fills.get(key) or fills.setdefault(key, encode_fill(assignment.fill))
         plan.tensors.append(_planned(spec, assignment, fill))
     for digest in used:

@@ -176,17 +176,20 @@ _ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
 
 
 class _Finish:
-    """From a resolved fill to an assignment: in the tensor's dtype, and checked."""
+    """From a resolved fill to an assignment: in the tensor's dtype, and checked. Equal fills become one object."""
 
     def __init__(self, dtype: str, literals: dict[str, bytes]) -> None:
         self._dtype, self._literals = dtype, literals
+        self._fills: dict[str, Fill] = {}
         self._drawable: set[tuple[str, tuple[int, ...], str]] = set()
 
     def __call__(self, tensor: InventoryTensor, rule: Rule | None, made: Resolution) -> Assignment:
         """ValueError if the law cannot draw it: found here, where the rule is known."""
         target = _target_dtype(tensor, rule, self._dtype)
         fill = casts.cast_fill(made.fill, tensor.dtype, target, self._literals)
-        key = repr(fill), tensor.shape, target  # Whether a fill fits does not depend on the name. -0.0 == 0.0.
+        text = repr(fill)  # -0.0 == 0.0
+        fill = self._fills.setdefault(text, fill)
+        key = text, tensor.shape, target  # Whether a fill fits does not depend on the name.
         if key not in self._drawable:
             prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY_SIZE)
             self._drawable.add(key)
