@@ -234,9 +234,10 @@ class FakeServer:
         chunks = self._chunks(request.start.file, request.start.offset)
         if (yield from self._until_it_breaks(map(self._encode, chunks), context)):
             return
-        trailer = pb.GenerateTrailer(files=self._digests(request.start.file, request.start.offset))
         if request.tensor_digests:
-            trailer.tensors.extend(self._tensor_digests())
+            tensors = pb.StreamedTensors(tensors=self._tensor_digests())
+            yield pb.GenerateResponse(tensors=tensors).SerializeToString()
+        trailer = pb.GenerateTrailer(files=self._digests(request.start.file, request.start.offset))
         yield pb.GenerateResponse(trailer=trailer).SerializeToString()
 
     def _until_it_breaks(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Messages:
@@ -304,7 +305,7 @@ class FakeServer:
         context.add_callback(self.ended.release)
         self._admit(request, context)
         self._know(request.source, context)
-        file = [planned.name for planned in self.plan.files].index(request.file)
+        file = [planned.name for planned in self.plan.files].index(request.file_name)
         size = len(self.files[file])
         end = min(size, request.offset + request.length) if request.HasField("length") else size
         pieces = self._pieces(file, request.offset, end)

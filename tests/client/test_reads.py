@@ -54,7 +54,7 @@ def test_after_a_break_only_what_is_missing_is_asked_for(
         (2 * LEAF, LEAF + 5),
         (3 * LEAF, 5),
     ]
-    assert {request.file for request in server.requests} == {NAME}
+    assert {request.file_name for request in server.requests} == {NAME}
 
 
 def test_without_a_length_none_is_asked_for(client: initium.Client, server: FakeServer, clock: Clock) -> None:

@@ -99,7 +99,7 @@ def test_a_wrong_leaf_on_its_way_to_the_disk_is_asked_for_again_once(
     client.generate(RECIPE, tmp_path / "out")
     assert_complete(tmp_path / "out")
     (again,) = [r for r in server.requests if isinstance(r, pb.ReadRequest)]
-    assert (again.file, again.offset, again.length) == ("a.safetensors", LEAF, LEAF)
+    assert (again.file_name, again.offset, again.length) == ("a.safetensors", LEAF, LEAF)
 
 
 def test_a_leaf_that_is_wrong_twice_is_an_error(client: initium.Client, server: FakeServer, tmp_path: Path) -> None:

@@ -259,10 +259,10 @@ def test_the_generated_stub_reads_hand_framed_chunks(server_address: str) -> Non
     with grpc.insecure_channel(server_address) as channel:
         stub = service_pb2_grpc.InitiumServiceStub(channel)
         request = service_pb2.GenerateRequest(source=service_pb2.PlanSource(recipe=recipe), tensor_digests=True)
-        header, *chunks, last = stub.Generate(request)
+        header, *chunks, told, _ = stub.Generate(request)
     assert header.WhichOneof("message") == "header"
     assert sum(len(c.chunk.data) for c in chunks) == header.header.total_bytes
-    assert [t.tensor for t in last.trailer.tensors] == list(range(len(header.header.plan.tensors)))
+    assert [t.tensor for t in told.tensors.tensors] == list(range(len(header.header.plan.tensors)))
 
 
 def test_a_changed_plan_is_refused(client: initium.Client) -> None:

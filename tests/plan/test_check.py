@@ -70,6 +70,8 @@ def rename(at: int, name: str) -> Callable[[Plan], None]:
 CHANGES: dict[str, tuple[Callable[[Plan], object], str, str]] = {
     "generator": (lambda p: setattr(p, "generator", "mt19937"), "generator", "mt19937"),
     "no generator": (lambda p: p.ClearField("generator"), "generator", "unknown"),
+    "group": (lambda p: setattr(p.tensors[3], "group", 0), "tensors[3].group", "the plan has 0 groups"),
+    "no version": (lambda p: p.ClearField("plan_version"), "plan_version", "required: 1"),
     "not a number": (
         lambda p: p.groups.groups.add().options.update({"lr": float("nan")}),
         "groups.groups[0].options.lr",
@@ -120,7 +122,9 @@ def test_a_changed_plan_without_digests_names_the_field(change: str) -> None:
 def test_a_changed_plan_with_digests_is_told_so_first(change: str) -> None:
     plan = make_plan()
     CHANGES[change][0](plan)
-    assert failure(plan).reason == ("INVALID_PLAN" if change == "not a number" else "PLAN_DIGEST_MISMATCH")
+    assert failure(plan).reason == (
+        "INVALID_PLAN" if change in ("not a number", "no version") else "PLAN_DIGEST_MISMATCH"
+    )
 
 
 @pytest.mark.parametrize("field", ["plan_digest", "weights_key"])
@@ -133,13 +137,22 @@ def test_a_digest_that_is_given_must_be_right(field: str) -> None:
     assert getattr(make_plan(), field) in error.violations[0].message
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [2, 1 << 31])
 def test_another_version_is_unsupported(version: int) -> None:
     plan = unsealed(make_plan())
     plan.plan_version = version
     error = failure(plan)
     assert (type(error), error.reason) == (Unsupported, "UNSUPPORTED")
     assert f"plan_version is {version}; 1 is read here" in error.message
+
+
+def test_an_unknown_kind_of_tensor_is_unsupported() -> None:
+    """Enums are open on the wire: a newer contract's value comes as its number."""
+    plan = unsealed(make_plan())
+    plan.tensors[2].kind = 7  # type: ignore[assignment] # on purpose
+    error = failure(plan)
+    assert (type(error), error.reason) == (Unsupported, "UNSUPPORTED")
+    assert "tensors[2].kind is 7" in error.message
 
 
 def test_every_bad_tensor_is_told() -> None:

@@ -82,10 +82,10 @@ def test_the_text_of_a_recipe_is_the_recipe(served: Serving) -> None:
 @pytest.mark.parametrize(
     ("text", "fields", "words"),
     [
-        (b"", [], "the text is empty"),
+        (b"", [""], "the text is empty"),
         (b"a: [", [""], "the text is not valid YAML 1.2 or JSON"),
-        (b"\xff", [], "the recipe is not UTF-8: byte 0 is 0xff"),
-        (b"client/examples/mlp.yaml", [], "a recipe is a mapping, not text"),
+        (b"\xff", [""], "the recipe is not UTF-8: byte 0 is 0xff"),
+        (b"client/examples/mlp.yaml", [""], "a recipe is a mapping, not text"),
         (b"seed: 1\nseed: 2", [""], "the text is not valid YAML 1.2 or JSON"),
         (b"{seed: 1, maxSeed: 2}", ["maxSeed"], ""),
         (TEXT.replace(b'"seed": ', b'"dtype": "F31", "seed": '), ["dtype"], ""),
@@ -99,6 +99,14 @@ def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], 
     prefix = "source.recipe_text"
     assert {".".join(filter(None, (prefix, field))) for field in fields} <= set(error.fields), error.fields
     assert words in error.message
+    assert ("line" in error.metadata) == ("not valid YAML" in words)
+
+
+def test_large_entries_make_small_pages(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("initium_server.rpc.service.PAGE_BYTES", 1)
+    pages = [served.stub.ListTensors(pb.ListTensorsRequest(recipe=recipe(), page_token=str(i))) for i in range(4)]
+    assert [[tensor.name for tensor in page.tensors] for page in pages] == [["a"], ["b"], ["c"], ["d"]]
+    assert [page.next_page_token for page in pages] == ["1", "2", "3", ""]
 
 
 def test_long_errors_in_any_script_keep_their_reason(served: Serving) -> None:
@@ -152,10 +160,10 @@ def test_a_listing_that_cannot_be(served: Serving, request_: pb.ListTensorsReque
 
 
 def test_models_are_listed_by_library(served: Serving) -> None:
-    found = served.stub.ListModels(pb.ListModelsRequest(source="torchvision", contains="resnet50"))
+    found = served.stub.ListModels(pb.ListModelsRequest(library="torchvision", contains="resnet50"))
     assert list(found.names) == [name for name in torchvision.models.list_models() if "resnet50" in name]
-    error = failure(lambda: served.stub.ListModels(pb.ListModelsRequest(source="torchvison")))
-    assert (error.reason, error.fields) == ("INVALID_REQUEST", ["source"])
+    error = failure(lambda: served.stub.ListModels(pb.ListModelsRequest(library="torchvison")))
+    assert (error.reason, error.fields) == ("INVALID_REQUEST", ["library"])
     assert "did you mean 'torchvision'" in error.message
 
 
@@ -294,7 +302,7 @@ def test_a_job_asks_whether_its_client_is_still_there(served: Serving, monkeypat
 
 def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
     plan = resolve(served)
-    header, *chunks, last = generate(served, plan, tensor_digests=True)
+    header, *chunks, told, last = generate(served, plan, tensor_digests=True)
     assert header.header.plan == plan
     assert header.header.total_bytes == sum(file.size for file in plan.files)
     assert header.header.server_version == version("initium")
@@ -312,11 +320,11 @@ def test_a_stream_is_header_leaves_and_trailer(served: Serving) -> None:
     leaves = [data[at : at + LEAF] for at in range(0, len(data), LEAF)]
     assert (file.file, file.digest.hex()) == (0, file_digest(len(data), map(leaf_digest, leaves)))
     own = {i: blake3(data[t.offset : t.offset + t.size]).digest() for i, t in enumerate(plan.tensors)}
-    assert {tensor.tensor: tensor.digest for tensor in last.trailer.tensors} == own
+    assert {tensor.tensor: tensor.digest for tensor in told.tensors.tensors} == own
 
 
 def test_tensor_digests_come_only_if_asked_for(served: Serving) -> None:
-    assert not generate(served)[-1].trailer.tensors
+    assert not any(message.HasField("tensors") for message in generate(served))
 
 
 def test_every_place_to_start_gives_the_rest_and_the_digests_of_what_came_whole(served: Serving) -> None:
@@ -326,13 +334,13 @@ def test_every_place_to_start_gives_the_rest_and_the_digests_of_what_came_whole(
     everything = [(m.chunk.file, m.chunk.offset) for m in generate(served, plan)[1:-1]]
     ends = [(i, file.size) for i, file in enumerate(plan.files)]
     for file, offset in [*everything, *ends]:
-        _, *chunks, last = generate(served, plan, start=start(file, offset), tensor_digests=True)
+        _, *chunks, told, last = generate(served, plan, start=start(file, offset), tensor_digests=True)
         places = [(m.chunk.file, m.chunk.offset) for m in chunks]
         assert places == [place for place in everything if place >= (file, offset)]
         whole = [i for i in range(len(plan.files)) if (i, 0) >= (file, offset)]
         assert [f.file for f in last.trailer.files] == whole
         came = {i for i, t in enumerate(plan.tensors) if not t.size or (t.file, t.offset) >= (file, offset)}
-        assert {t.tensor for t in last.trailer.tensors} == came
+        assert {t.tensor for t in told.tensors.tensors} == came
 
 
 @pytest.mark.parametrize(
@@ -341,21 +349,37 @@ def test_every_place_to_start_gives_the_rest_and_the_digests_of_what_came_whole(
         (start(0, 1), "INVALID_REQUEST", ["start.offset"], {}),
         (start(0, LEAF + 1), "INVALID_REQUEST", ["start.offset"], {}),
         (start(0, 1 << 40), "OUT_OF_RANGE", [], {"size": "SIZE"}),
-        (start(1, 0), "OUT_OF_RANGE", [], {}),
+        (start(1, 1), "OUT_OF_RANGE", [], {"file_count": "1"}),
+        (start(2, 0), "OUT_OF_RANGE", [], {"file_count": "1"}),
     ],
 )
 def test_a_start_that_is_no_place(
     served: Serving, position: pb.Position, reason: str, fields: list[str], metadata: dict[str, str]
 ) -> None:
     size = str(resolve(served).files[0].size)
-    error = failure(lambda: served.stub.Generate(pb.GenerateRequest(source=source(), start=position)))
+    error = failure(lambda: served.stub.Generate(pb.GenerateRequest(source=named(served), start=position)))
     assert (error.reason, error.fields) == (reason, fields)
     assert error.metadata == {key: value.replace("SIZE", size) for key, value in metadata.items()}
 
 
+def test_a_recipe_is_not_gone_on_with(served: Serving) -> None:
+    """It may resolve to another plan than before."""
+    for given in (source(), source(recipe_text=TEXT)):
+        request = pb.GenerateRequest(source=given, start=start(0, LEAF))
+        error = failure(lambda request=request: served.stub.Generate(request))
+        assert (error.reason, error.fields) == ("INVALID_REQUEST", ["start"])
+
+
+def test_the_end_is_a_place_to_start(served: Serving) -> None:
+    plan = resolve(served)
+    header, trailer = generate(served, plan, start=start(1, 0))
+    assert header.HasField("header")
+    assert not trailer.trailer.files
+
+
 @pytest.mark.parametrize("given", [{}, {"recipe_text": b"{}"}], ids=str)
 def test_ranges_are_read_from_a_plan(served: Serving, given: dict[str, Any]) -> None:
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(**given), file=WEIGHTS)))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(**given), file_name=WEIGHTS)))
     assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", "INVALID_REQUEST", ["source"])
     assert "call Resolve" in error.message
 
@@ -364,7 +388,7 @@ def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
     digest = b"\xab" * 32
     for call in (
         lambda: served.stub.Generate(pb.GenerateRequest(source=source(plan_digest=digest))),
-        lambda: served.stub.Read(pb.ReadRequest(source=source(plan_digest=digest), file=WEIGHTS)),
+        lambda: served.stub.Read(pb.ReadRequest(source=source(plan_digest=digest), file_name=WEIGHTS)),
         lambda: served.stub.Resolve(pb.ResolveRequest(source=source(plan_digest=digest))),
     ):
         error = failure(call)
@@ -376,7 +400,7 @@ def test_an_unknown_digest_says_to_send_the_plan(served: Serving) -> None:
 
 
 def read(served: Serving, offset: int, length: int | None) -> bytes:
-    request = pb.ReadRequest(source=named(served), file=WEIGHTS, offset=offset, length=length)
+    request = pb.ReadRequest(source=named(served), file_name=WEIGHTS, offset=offset, length=length)
     data = b""
     for piece in served.stub.Read(request):
         assert piece.offset == offset + len(data)
@@ -395,9 +419,9 @@ def test_any_range_comes_in_pieces_that_end_at_leaves(served: Serving) -> None:
 
 
 def test_what_cannot_be_read(served: Serving) -> None:
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file="x")))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file_name="x")))
     assert (error.code, error.reason, error.metadata) == ("NOT_FOUND", "FILE_NOT_FOUND", {"file_count": "1"})
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file=WEIGHTS, offset=1 << 40)))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file_name=WEIGHTS, offset=1 << 40)))
     assert (error.code, error.reason) == ("OUT_OF_RANGE", "OUT_OF_RANGE")
 
 
@@ -408,7 +432,7 @@ def test_generator_torch_is_neither_read_nor_resumed(served: Serving) -> None:
         plan.ClearField(field)
     for tensor in plan.tensors:
         tensor.ClearField("fill")
-    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(plan=plan), file=WEIGHTS)))
+    error = failure(lambda: served.stub.Read(pb.ReadRequest(source=source(plan=plan), file_name=WEIGHTS)))
     assert (error.code, error.reason) == ("UNIMPLEMENTED", "UNSUPPORTED")
     request = pb.GenerateRequest(source=source(plan=plan), start=start(0, LEAF))
     error = failure(lambda: served.stub.Generate(request))
@@ -432,7 +456,7 @@ def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None
             next(stream)
         for call in (
             lambda: served.stub.Generate(request),
-            lambda: served.stub.Read(pb.ReadRequest(source=named(served), file=WEIGHTS)),
+            lambda: served.stub.Read(pb.ReadRequest(source=named(served), file_name=WEIGHTS)),
         ):
             error = failure(call)
             assert (error.code, error.reason, error.retry_seconds) == ("RESOURCE_EXHAUSTED", "BUSY", 1)
@@ -445,7 +469,7 @@ def test_streams_beyond_the_bound_are_asked_to_come_back(tmp_path: Path) -> None
 def test_a_stream_that_fails_makes_room(tmp_path: Path) -> None:
     with serving(tmp_path, Settings(streams=1)) as served:
         for _ in range(3):
-            error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file="x")))
+            error = failure(lambda: served.stub.Read(pb.ReadRequest(source=named(served), file_name="x")))
             assert error.reason == "FILE_NOT_FOUND"
 
 

@@ -11,10 +11,10 @@ import pytest
 from initium.contract.leaves import LEAF, Span, all_spans, file_digest, leaf_digest
 from initium.plan.checkpoint import Checkpoint
 from initium.v1.plan_pb2 import Plan, PlannedFile
-from initium.v1.service_pb2 import GenerateResponse
+from initium.v1.service_pb2 import GenerateResponse, StreamedTensor
 from initium_law.dtypes import Bytes
 from initium_server.rpc.framing import chunk_frame
-from initium_server.rpc.stream import FileDigests, Framed, Streamer, TensorDigests
+from initium_server.rpc.stream import BATCH, FileDigests, Framed, Streamer, TensorDigests
 
 
 class Numbered:
@@ -147,6 +147,25 @@ def framed(file: int, offset: int, data: bytes) -> Framed:
     return Framed(Span(file, offset, len(data)), b"", np.frombuffer(data, np.uint8), b"")
 
 
+def all_of(digests: TensorDigests) -> list[StreamedTensor]:
+    """What has come whole by the end."""
+    assert not list(digests.batches()), "few are kept until the end"
+    digests.finish()
+    return [stated for batch in digests.batches(least=1) for stated in batch.tensors]
+
+
+def test_many_tensors_are_told_as_they_come() -> None:
+    plan = Plan()
+    for i in range(2 * BATCH + 1):
+        plan.tensors.add(offset=i, size=1)
+    digests = TensorDigests(plan)
+    digests.add(framed(0, 0, bytes(BATCH + 5)))
+    assert [len(batch.tensors) for batch in digests.batches()] == [BATCH]
+    digests.add(framed(0, BATCH + 5, bytes(BATCH - 4)))
+    assert [len(batch.tensors) for batch in digests.batches()] == [BATCH]
+    assert [stated.tensor for stated in all_of(digests)] == [2 * BATCH]
+
+
 def test_tensor_digests_follow_tensors_through_leaves_and_files() -> None:
     from blake3 import blake3
 
@@ -161,7 +180,7 @@ def test_tensor_digests_follow_tensors_through_leaves_and_files() -> None:
         for file, data in enumerate(files):
             for at in range(0, len(data), cut):
                 digests.add(framed(file, at, data[at : at + cut]))
-        found = {plan.tensors[stated.tensor].name: stated.digest.hex() for stated in digests.result()}
+        found = {plan.tensors[stated.tensor].name: stated.digest.hex() for stated in all_of(digests)}
         assert found == whole
         assert list(found) == ["first", "empty", "long", "last", "late"]
 
@@ -172,4 +191,4 @@ def test_tensors_that_the_stream_began_within_have_no_digest() -> None:
         plan.tensors.add(name=name, file=0, offset=offset, size=8)
     digests = TensorDigests(plan)
     digests.add(framed(0, 12, bytes(12)))
-    assert [stated.tensor for stated in digests.result()] == [2]
+    assert [stated.tensor for stated in all_of(digests)] == [2]

@@ -15,7 +15,7 @@ _EXAMPLES = """\
 def register(commands: common.Commands) -> None:
     """Adds the command."""
     parser = common.add_command(commands, "models", "list the models of a library, by name", _EXAMPLES)
-    parser.add_argument("source", metavar="LIBRARY", help="torchvision, timm or transformers")
+    parser.add_argument("library", metavar="LIBRARY", help="torchvision, timm or transformers")
     parser.add_argument("contains", metavar="TEXT", nargs="?", default="", help="only names that contain this text")
     common.add_server(parser)
     common.add_json(parser)
@@ -25,7 +25,7 @@ def register(commands: common.Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the names; no name is exit code 1, as for grep."""
     with common.open_client(args) as client:
-        names = client.models(args.source, args.contains)
+        names = client.models(args.library, args.contains)
     if args.json:
         common.print_json(names)
     else:

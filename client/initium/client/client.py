@@ -113,12 +113,12 @@ class Client:
                 return tensors
             request.page_token = page.next_page_token
 
-    def models(self, source: str, contains: str = "") -> list[str]:
+    def models(self, library: str, contains: str = "") -> list[str]:
         """The names that a model library has, e.g. of `timm`; only those that contain a text.
 
         Errors: PreconditionError where the server lacks the library; RequestError; Unavailable.
         """
-        request = ListModelsRequest(source=source, contains=contains)
+        request = ListModelsRequest(library=library, contains=contains)
         names: list[str] = []
         while True:
             page = self._rpc.unary("ListModels", request, ListModelsResponse())

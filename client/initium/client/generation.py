@@ -89,7 +89,7 @@ def _manifest(plan: Plan, files: list[manifest_pb2.FileDigest], stream: LeafStre
 
 def _tensor_digests(stream: LeafStream) -> Iterator[tuple[str, str]]:
     tensors = stream.plan.tensors
-    for stated in stream.trailer.tensors:
-        if stated.tensor >= len(tensors):
-            raise ServerError(f"the trailer names tensor {stated.tensor}; the plan has {len(tensors)}")
-        yield tensors[stated.tensor].name, stated.digest.hex()
+    for index, digest in sorted(stream.tensor_digests.items()):
+        if index >= len(tensors):
+            raise ServerError(f"the server has a digest of tensor {index}; the plan has {len(tensors)}")
+        yield tensors[index].name, digest.hex()

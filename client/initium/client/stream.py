@@ -46,8 +46,10 @@ class LeafStream:
         """Version of the server that answered last; known with the first leaf."""
         self.trailer = GenerateTrailer()
         """The trailer; known after the last leaf."""
+        self.tensor_digests: dict[int, bytes] = {}
+        """Digests of tensors by their index, if they were asked for; known after the last leaf."""
         self._rpc = rpc
-        self._tensor_digests = tensor_digests
+        self._with_digests = tensor_digests
         self._sizes = [file.size for file in plan.files]
         self._next = self._normal(start)
         self._name = Name(rpc, plan)
@@ -101,6 +103,9 @@ class LeafStream:
         for message in messages:
             leaf = parse_generate(message)
             if not isinstance(leaf, Leaf):
+                if leaf.WhichOneof("message") == "tensors":
+                    self.tensor_digests |= {each.tensor: each.digest for each in leaf.tensors.tensors}
+                    continue
                 return self._finish(leaf, expected)
             expected = self._advance(leaf, expected)
             if (leaf.file, leaf.offset) >= self._next:
@@ -110,7 +115,7 @@ class LeafStream:
         raise Unavailable(f"the stream of {self._rpc.address} ended without its trailer")
 
     def _request(self, start: Place) -> GenerateRequest:
-        request = GenerateRequest(source=self._name.source(), tensor_digests=self._tensor_digests, without_plan=True)
+        request = GenerateRequest(source=self._name.source(), tensor_digests=self._with_digests, without_plan=True)
         if start != (0, 0):
             request.start.CopyFrom(self._position(start))
         return request
@@ -173,7 +178,7 @@ def read_pieces(rpc: Rpc, plan: Plan | str, file: str, offset: int, length: int 
     Errors: InitiumError; IntegrityError if a piece does not have its digest.
     """
     name = Name(rpc, plan)
-    request = ReadRequest(source=name.source(), file=file, offset=offset, length=length)
+    request = ReadRequest(source=name.source(), file_name=file, offset=offset, length=length)
     patience = rpc.patience()
     while True:
         try:
@@ -193,9 +198,11 @@ def _read_once(rpc: Rpc, request: ReadRequest) -> Iterator[memoryview]:
     for message in rpc.stream("Read", request):
         piece = parse_read(message)
         if piece.offset != request.offset:
-            raise ServerError(f"{request.file}: expected bytes from {request.offset}, got them from {piece.offset}")
+            raise ServerError(
+                f"{request.file_name}: expected bytes from {request.offset}, got them from {piece.offset}"
+            )
         if leaf_digest(piece.data) != piece.digest:
-            raise IntegrityError(f"{request.file} at byte {piece.offset}: the bytes do not have their digest")
+            raise IntegrityError(f"{request.file_name} at byte {piece.offset}: the bytes do not have their digest")
         request.offset += len(piece.data)
         if request.HasField("length"):
             request.length = max(0, request.length - len(piece.data))

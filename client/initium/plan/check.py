@@ -24,6 +24,7 @@ from initium.plan.layout import (
 )
 from initium.plan.limits import Limits, check_size
 from initium.v1 import plan_pb2
+from initium.v1.plan_pb2 import TensorKind
 from initium_law import LAW
 from initium_law.draw import MAX_AXES
 from initium_law.dtypes import ITEM_SIZE
@@ -35,6 +36,8 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> Layout:
     Returns its layout. Fills are checked when they are decoded and prepared.
     Errors: Unsupported, PlanError, LimitExceeded.
     """
+    if not plan.plan_version:
+        raise invalid("plan_version", f"required: {PLAN_VERSION}", PlanError)
     if plan.plan_version != PLAN_VERSION:
         raise Unsupported(f"plan_version is {plan.plan_version}; {PLAN_VERSION} is read here")
     for part, path in ((plan.groups, "groups"), (plan.recipe, "recipe")):  # Nothing else holds a Struct.
@@ -69,6 +72,7 @@ def _checked_tensors(plan: plan_pb2.Plan) -> list[TensorSpec]:
     found: list[Violation] = []
     seen: set[str] = set(RESERVED_NAMES)
     specs: list[TensorSpec] = []
+    groups, kinds = len(plan.groups.groups), frozenset(TensorKind.values())
     for i, tensor in enumerate(plan.tensors):
         name, dtype, shape = tensor.name, tensor.dtype, tuple(tensor.shape)
         if name in seen:
@@ -81,6 +85,12 @@ def _checked_tensors(plan: plan_pb2.Plan) -> list[TensorSpec]:
             found.append(Violation(f"tensors[{i}].shape", f"{len(shape)} dimensions; at most {MAX_AXES}"))
         if plan.generator == LAW and not tensor.HasField("fill"):
             found.append(Violation(f"tensors[{i}].fill", "required"))
+        if tensor.HasField("group") and tensor.group >= groups:
+            found.append(
+                Violation(f"tensors[{i}].group", f"is {tensor.group}; the plan has {counted(groups, 'group')}")
+            )
+        if tensor.kind not in kinds:
+            raise Unsupported(f"tensors[{i}].kind is {tensor.kind}, which is not known here")
         if not found:
             specs.append(spec_of(name, shape, dtype, tensor.ordinal))
     if found:

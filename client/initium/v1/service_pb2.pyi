@@ -95,16 +95,16 @@ class ListTensorsResponse(_message.Message):
     def __init__(self, tensors: _Optional[_Iterable[_Union[InventoryTensor, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
-    __slots__ = ("source", "contains", "page_size", "page_token")
-    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("library", "contains", "page_size", "page_token")
+    LIBRARY_FIELD_NUMBER: _ClassVar[int]
     CONTAINS_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    source: str
+    library: str
     contains: str
     page_size: int
     page_token: str
-    def __init__(self, source: _Optional[str] = ..., contains: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, library: _Optional[str] = ..., contains: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListModelsResponse(_message.Message):
     __slots__ = ("names", "next_page_token", "model_types")
@@ -165,14 +165,16 @@ class Position(_message.Message):
     def __init__(self, file: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
-    __slots__ = ("header", "chunk", "trailer")
+    __slots__ = ("header", "chunk", "trailer", "tensors")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     TRAILER_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
     header: GenerateHeader
     chunk: Chunk
     trailer: GenerateTrailer
-    def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., trailer: _Optional[_Union[GenerateTrailer, _Mapping]] = ...) -> None: ...
+    tensors: StreamedTensors
+    def __init__(self, header: _Optional[_Union[GenerateHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., trailer: _Optional[_Union[GenerateTrailer, _Mapping]] = ..., tensors: _Optional[_Union[StreamedTensors, _Mapping]] = ...) -> None: ...
 
 class GenerateHeader(_message.Message):
     __slots__ = ("plan", "total_bytes", "server_version", "plan_digest", "leaf_bytes", "digest_function")
@@ -203,12 +205,16 @@ class Chunk(_message.Message):
     def __init__(self, file: _Optional[int] = ..., offset: _Optional[int] = ..., digest: _Optional[bytes] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class GenerateTrailer(_message.Message):
-    __slots__ = ("files", "tensors")
+    __slots__ = ("files",)
     FILES_FIELD_NUMBER: _ClassVar[int]
-    TENSORS_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[StreamedFile]
+    def __init__(self, files: _Optional[_Iterable[_Union[StreamedFile, _Mapping]]] = ...) -> None: ...
+
+class StreamedTensors(_message.Message):
+    __slots__ = ("tensors",)
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
     tensors: _containers.RepeatedCompositeFieldContainer[StreamedTensor]
-    def __init__(self, files: _Optional[_Iterable[_Union[StreamedFile, _Mapping]]] = ..., tensors: _Optional[_Iterable[_Union[StreamedTensor, _Mapping]]] = ...) -> None: ...
+    def __init__(self, tensors: _Optional[_Iterable[_Union[StreamedTensor, _Mapping]]] = ...) -> None: ...
 
 class StreamedFile(_message.Message):
     __slots__ = ("file", "digest")
@@ -227,16 +233,16 @@ class StreamedTensor(_message.Message):
     def __init__(self, tensor: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class ReadRequest(_message.Message):
-    __slots__ = ("source", "file", "offset", "length")
+    __slots__ = ("source", "file_name", "offset", "length")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
-    FILE_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     LENGTH_FIELD_NUMBER: _ClassVar[int]
     source: PlanSource
-    file: str
+    file_name: str
     offset: int
     length: int
-    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., file: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
+    def __init__(self, source: _Optional[_Union[PlanSource, _Mapping]] = ..., file_name: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class ReadResponse(_message.Message):
     __slots__ = ("offset", "digest", "data")

@@ -40,8 +40,8 @@ class InitiumServiceStub:
 
     LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
     otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
-    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
-    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
+    larger models exceed that where a message holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). All other answers stay below 4 MiB. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
     DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
@@ -53,8 +53,11 @@ class InitiumServiceStub:
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
     below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
-    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
-    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal`: field names, `[n]` in lists, `.key` in maps (keys of
+    Plan.literals in brackets and quotes), and nothing for the request itself. Paths in an uploaded plan are relative to Plan. A check
+    that fails tells all that it found, and later checks are not made. At most 20 are sent, fewer where they are long; then
+    ErrorInfo.metadata["omitted_violations"] counts the others that were found (the reader of texts stops looking at 20). Details stay
+    below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
@@ -71,8 +74,9 @@ class InitiumServiceStub:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
-    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
+    not possible under this generator. Ask a newer server, or another method.
+    UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.
     INTERNAL             INTERNAL: a bug; please report it.
 
     ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no
@@ -144,8 +148,8 @@ class InitiumServiceServicer:
 
     LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
     otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
-    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
-    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
+    larger models exceed that where a message holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). All other answers stay below 4 MiB. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
     DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
@@ -157,8 +161,11 @@ class InitiumServiceServicer:
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
     below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
-    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
-    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal`: field names, `[n]` in lists, `.key` in maps (keys of
+    Plan.literals in brackets and quotes), and nothing for the request itself. Paths in an uploaded plan are relative to Plan. A check
+    that fails tells all that it found, and later checks are not made. At most 20 are sent, fewer where they are long; then
+    ErrorInfo.metadata["omitted_violations"] counts the others that were found (the reader of texts stops looking at 20). Details stay
+    below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
@@ -175,8 +182,9 @@ class InitiumServiceServicer:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
-    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
+    not possible under this generator. Ask a newer server, or another method.
+    UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.
     INTERNAL             INTERNAL: a bug; please report it.
 
     ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no
@@ -203,7 +211,8 @@ class InitiumServiceServicer:
 
     def UploadPlan(self, request_iterator, context):
         """Takes a plan of any size, in pieces, in order, checks it and keeps it for a while: name it by its digest in the calls that
-        follow. Behind several servers the next call may meet another one: on PLAN_NOT_FOUND send the plan again.
+        follow. Half-close after the last piece; the answer comes then. Behind several servers the next call may meet another one: on
+        PLAN_NOT_FOUND send the plan again.
         Errors: those of Resolve; INVALID_REQUEST for pieces out of order, or fewer or more bytes than announced.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -220,15 +229,15 @@ class InitiumServiceServicer:
 
     def ListModels(self, request, context):
         """The names that LibraryModel may have for one library. In pages.
-        Errors: INVALID_REQUEST, LIBRARY_MISSING, UNSUPPORTED, BUSY.
+        Errors: INVALID_REQUEST (a library that no server has), MALFORMED_MESSAGE, LIBRARY_MISSING, UNSUPPORTED, BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Generate(self, request, context):
-        """Streams the files of a checkpoint in the plan's order: one header, then chunks, then one trailer, which is the last
-        message. A stream without trailer is incomplete: call again with the header's plan (or its digest) and `start` at the
+        """Streams the files of a checkpoint in the plan's order: one header, then chunks (and digests of tensors, if asked for), then one
+        trailer, which is the last message. A stream without trailer is incomplete: call again with the header's plan (or its digest) and `start` at the
         first leaf that is missing; the bytes are the same at every replica. Under generator `torch` start again at 0.
         Errors: those of Resolve, and OUT_OF_RANGE, ENVIRONMENT_MISMATCH, DEVICE_UNAVAILABLE.
         """
@@ -245,7 +254,7 @@ class InitiumServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCapabilities(self, request, context):
-        """What this server can do. Never fails for a healthy server.
+        """What this server can do. Fails for bytes that are no message (MALFORMED_MESSAGE), and else never at a healthy server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -317,8 +326,8 @@ class InitiumService:
 
     LIMITS. See Limits. A message has at most Limits.message_bytes both ways. gRPC clients take no more than 4 MiB unless told
     otherwise, and report more as a RESOURCE_EXHAUSTED of their own, without ErrorInfo. A plan takes about 150 bytes a tensor, so
-    larger models exceed that where an answer holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
-    take the plan in pieces (DownloadPlan). No other message is large. A plan beyond message_bytes travels in pieces both ways.
+    larger models exceed that where a message holds the plan (Resolve; Generate unless `without_plan`): raise your client's limit, or
+    take the plan in pieces (DownloadPlan). All other answers stay below 4 MiB. A plan beyond message_bytes travels in pieces both ways.
     Weights are never compressed; do not ask for compression.
 
     DIGESTS. Requests and answers carry digests as raw bytes; the documents Plan and Manifest, which have a text form, as lower-case
@@ -330,8 +339,11 @@ class InitiumService:
 
     ERRORS. Every error of this service carries google.rpc.ErrorInfo with domain `initium-project.github.io` and one of the reasons
     below. The list grows: treat a reason that you do not know by its status. Field paths come in google.rpc.BadRequest and are
-    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal` (at most 20, fewer where they are long; then a count of
-    the others in ErrorInfo.metadata["omitted_violations"]). Details stay below the 8 KiB that gRPC grants to metadata.
+    relative to the request, e.g. `source.recipe.init.rules[2].xavier_normal`: field names, `[n]` in lists, `.key` in maps (keys of
+    Plan.literals in brackets and quotes), and nothing for the request itself. Paths in an uploaded plan are relative to Plan. A check
+    that fails tells all that it found, and later checks are not made. At most 20 are sent, fewer where they are long; then
+    ErrorInfo.metadata["omitted_violations"] counts the others that were found (the reader of texts stops looking at 20). Details stay
+    below the 8 KiB that gRPC grants to metadata.
     INVALID_ARGUMENT     INVALID_RECIPE, INVALID_PLAN, INVALID_REQUEST: fix the named fields.
     MALFORMED_MESSAGE: the bytes are no such message, or nest too deeply.
     PLAN_DIGEST_MISMATCH: the plan was changed after it was written; resolve the recipe again.
@@ -348,8 +360,9 @@ class InitiumService:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
-    UNIMPLEMENTED        UNSUPPORTED: not known to this server: a newer plan_version, or a field of a newer contract.
-    UNAVAILABLE          SHUTTING_DOWN: go on at another replica, from the last whole leaf.
+    UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
+    not possible under this generator. Ask a newer server, or another method.
+    UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.
     INTERNAL             INTERNAL: a bug; please report it.
 
     ERRORS OF OTHERS. What gRPC or a proxy answers in the server's place carries no ErrorInfo of that domain. UNAVAILABLE (no

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from initium_server.rpc.stored import StoredCheckpoint
 from initium_server.workers import Pool, jobs
 
 DIGEST_BYTES = 32
+_LINE = re.compile(r"line (\d+):(\d+)")
 LARGE_BYTES = 8 << 20
 """Plans beyond this are checked one after another: as messages they take several times their bytes."""
 MAX_RECIPES = 1024
@@ -224,6 +226,11 @@ def _under(path: str) -> Iterator[None]:
 
 
 def _without_lines(error: RecipeError) -> RecipeError:
-    """Lines and columns of a text are no fields: they go into what is said of it."""
-    found = [Violation("", str(each)) if each.field.startswith("line ") else each for each in error.violations]
-    return RecipeError(error.message, error.reason, found, error.metadata)
+    """Lines and columns of a text are no fields: they go into what is said of it, and into the metadata."""
+    found, metadata = [], dict(error.metadata)
+    for each in error.violations or [Violation("", error.message)]:
+        if line := _LINE.fullmatch(each.field):
+            metadata |= {"line": line[1], "column": line[2]}
+            each = Violation("", str(each))
+        found.append(each)
+    return RecipeError(error.message, error.reason, found, metadata)

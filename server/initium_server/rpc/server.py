@@ -20,6 +20,7 @@ from initium_server.rpc.settings import Settings
 from initium_server.rpc.stream import Streamer
 from initium_server.workers import Pool, Zygote
 
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 SPARE_THREADS = 16
 """Threads beyond those that streams may hold, so that health checks and short calls are always answered."""
 
@@ -108,14 +109,14 @@ class Server:
 
 def _add_reflection(server: grpc.Server) -> None:
     """Reflection, which grpcio-reflection has as v1alpha; v1 has the same messages under another name."""
-    servicer = reflection.ReflectionServicer((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME))
+    servicer = reflection.ReflectionServicer((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME, REFLECTION_V1))
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,
         reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    v1 = grpc.method_handlers_generic_handler("grpc.reflection.v1.ServerReflection", {"ServerReflectionInfo": handler})
+    v1 = grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": handler})
     server.add_generic_rpc_handlers((v1,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -42,6 +42,8 @@ SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
 
 PAGE_SIZE = 1000
 """Most entries of a page."""
+PAGE_BYTES = 2 << 20
+"""Most bytes of a page of more than one entry: gRPC's clients take no more than 4 MiB by default."""
 UPLOADS = 4
 """Plans that are received at once."""
 _TOKEN = re.compile("[0-9]{1,9}")
@@ -137,7 +139,7 @@ class Service:
 
     def list_models(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         request = request_of(service_pb2.ListModelsRequest, data)
-        found = self._plans.models(request.source, _call(context))
+        found = self._plans.models(request.library, _call(context))
         page, token = _page([name for name in found.names if request.contains in name], request)
         types = () if request.page_token else found.model_types
         return service_pb2.ListModelsResponse(names=page, next_page_token=token, model_types=types).SerializeToString()
@@ -146,7 +148,8 @@ class Service:
         request = request_of(service_pb2.GenerateRequest, data)
         held = self._plans.get(request.source, _call(context))
         with ExitStack() as stack:
-            start = _check_start(held, request.start)
+            start = _check_start(held, request)
+            checkpoint = self._checkpoint(held, stack, context)
             header = service_pb2.GenerateHeader(
                 total_bytes=held.total_bytes,
                 server_version=version("initium"),
@@ -157,10 +160,7 @@ class Service:
             if not request.without_plan:
                 header = message_field(_HEADER_PLAN, held.packed.data) + header
             yield self._fits(message_field(_HEADER, header))
-            checkpoint = self._checkpoint(held, stack, context)
-            trailer = service_pb2.GenerateTrailer()
-            yield from self._chunks(checkpoint, start, held, request.tensor_digests, trailer)
-            yield service_pb2.GenerateResponse(trailer=trailer).SerializeToString()
+            yield from self._chunks(checkpoint, start, held, request.tensor_digests)
 
     def _chunks(
         self,
@@ -168,18 +168,21 @@ class Service:
         start: Place,
         held: Held,
         with_tensors: bool,
-        trailer: service_pb2.GenerateTrailer,
     ) -> Iterator[bytes]:
         files = FileDigests(checkpoint, start)
         tensors = TensorDigests(held.packed.plan()) if with_tensors else None
         pieces = all_spans([file.size for file in checkpoint.files], start)
         for framed in self._streamer.stream(checkpoint, pieces, chunk_frame):
             files.add(framed)
+            yield framed.message
             if tensors:
                 tensors.add(framed)
-            yield framed.message
-        trailer.files.extend(files.result())
-        trailer.tensors.extend(tensors.result() if tensors else ())
+                yield from _responses(tensors.batches())
+        if tensors:
+            tensors.finish()
+            yield from _responses(tensors.batches(least=1))
+        trailer = service_pb2.GenerateTrailer(files=files.result())
+        yield service_pb2.GenerateResponse(trailer=trailer).SerializeToString()
 
     def _checkpoint(self, held: Held, stack: ExitStack, context: grpc.ServicerContext) -> Checkpoint:
         if held.checkpoint is not None:
@@ -194,7 +197,7 @@ class Service:
         checkpoint = self._plans.get(request.source, _call(context)).checkpoint
         if checkpoint is None:
             raise Unsupported("generator `torch` makes whole checkpoints only; call Generate")
-        index = find_file(checkpoint.files, request.file)
+        index = find_file(checkpoint.files, request.file_name)
         file = checkpoint.files[index]
         check_range(file, request.offset)
         length = request.length if request.HasField("length") else file.size
@@ -272,7 +275,7 @@ def _slot(slots: threading.BoundedSemaphore, full: str) -> Iterator[None]:
         slots.release()
 
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", str, service_pb2.InventoryTensor)
 
 
 def _page(
@@ -283,7 +286,12 @@ def _page(
     if not _TOKEN.fullmatch(token):
         raise invalid("page_token", f"{token[:40]!r} is no next_page_token of this server", RequestError)
     begin, count = int(token), min(request.page_size or PAGE_SIZE, PAGE_SIZE)
-    end = begin + count
+    end, room = begin, PAGE_BYTES
+    for entry in entries[begin : begin + count]:
+        room -= len(entry) if isinstance(entry, str) else entry.ByteSize()
+        if room < 0 and end > begin:
+            break
+        end += 1
     return entries[begin:end], str(end) if end < len(entries) else ""
 
 
@@ -297,13 +305,23 @@ def _libraries() -> dict[str, str]:
     return found
 
 
-def _check_start(held: Held, position: service_pb2.Position) -> Place:
+def _responses(batches: Iterable[service_pb2.StreamedTensors]) -> Iterator[bytes]:
+    return (service_pb2.GenerateResponse(tensors=batch).SerializeToString() for batch in batches)
+
+
+def _check_start(held: Held, request: service_pb2.GenerateRequest) -> Place:
     """Where to start."""
-    files = held.files
+    files, position = held.files, request.start
+    if request.source.WhichOneof("source") in ("recipe", "recipe_text") and (position.file or position.offset):
+        text = "a recipe may resolve to another plan than before; name the plan to go on"
+        raise invalid("start", text, RequestError)
     if held.generator == TORCH and (position.file or position.offset):
         raise invalid("start", "generator `torch` cannot resume; start at 0", RequestError)
+    if position.file == len(files) and not position.offset:
+        return position.file, 0
     if position.file >= len(files):
-        raise OutOfRange(f"start.file is {position.file}; the plan has {counted(len(files), 'file')}")
+        text = f"start.file is {position.file}; the plan has {counted(len(files), 'file')}"
+        raise OutOfRange(text, metadata={"file_count": str(len(files))})
     size = files[position.file].size
     if position.offset > size:
         text = f"start.offset is {position.offset}; the file has {counted(size, 'byte')}"

@@ -78,6 +78,10 @@ class FileDigests:
             yield service_pb2.StreamedFile(file=i, digest=root.digest())
 
 
+BATCH = 1000
+"""Digests of tensors that are sent together."""
+
+
 class TensorDigests:
     """Digests of the tensors that a stream carries whole."""
 
@@ -111,8 +115,13 @@ class TensorDigests:
         self._next += 1
         self._hasher, self._seen = blake3(), 0
 
-    def result(self) -> list[service_pb2.StreamedTensor]:
-        """Every tensor streamed whole."""
-        while self._next < len(self._places):  # Those without elements; what else is left was not seen whole.
+    def finish(self) -> None:
+        """Ends the stream: what is left are tensors without elements, and those that did not come whole."""
+        while self._next < len(self._places):
             self._finish()
-        return self._done
+
+    def batches(self, least: int = BATCH) -> Iterator[service_pb2.StreamedTensors]:
+        """The tensors that have come whole since the last batch, once there are so many."""
+        while len(self._done) >= least:
+            yield service_pb2.StreamedTensors(tensors=self._done[:BATCH])
+            del self._done[:BATCH]

@@ -93,7 +93,7 @@ def models(source: str) -> tuple[Iterable[str], Iterable[str]]:
     Errors: RequestError, PreconditionError; Unsupported where its adapter lists none.
     """
     try:
-        found = _adapter(source, "source")
+        found = _adapter(source, "library")
     except RecipeError as error:
         raise RequestError(violations=error.violations) from None
     if not hasattr(found, "names"):
