@@ -50,7 +50,7 @@ def test_names_are_those_of_pytorch() -> None:
     assert [t.owners[0].block for t in inventory.tensors] == [None, None, 0, 0, 1, 1, 2, 2]
     token = inventory.tensors[0]
     assert (token.default, token.shape, token.owners[0].classes) == (None, (1, 4), ("Net", "Module"))
-    assert token.default_error == "a bare parameter has no default fill; add a rule that matches it"
+    assert token.default_error == "a bare parameter has no default fill"
     assert tensor_of(inventory, "body.1.fc.weight").default == Uniform(-BOUND, BOUND)
     assert tensor_of(inventory, "body.0.fc.weight").owners[0].class_path == "torch.nn.modules.linear.Linear"
 

@@ -107,7 +107,7 @@ class Capture:
     def _check_room(size: int, taken: int) -> None:
         if size + taken > LITERAL_BYTES:
             limit = f"the literals of a model may take {LITERAL_BYTES} bytes in all, and {taken} are taken"
-            raise Inexpressible(f"computed values of {size} bytes: {limit}; add a rule that matches it")
+            raise Inexpressible(f"computed values of {size} bytes: {limit}")
 
     def _claimed(self, name: str, symbol: Symbol, fill: Fill) -> Fill:
         """`fill`, or a copy where the tensor holds the very draws of an earlier one; Inexpressible if only some."""
@@ -119,7 +119,7 @@ class Capture:
         for origin in origins:
             for other, owner in self._drawn.get((origin.cell, origin.event), ()):
                 if origin.overlaps(other):
-                    raise Inexpressible(f"cannot express values that share draws with {owner}; add a rule")
+                    raise Inexpressible(f"cannot express values that share draws with {owner}")
         for origin in origins:
             self._drawn.setdefault((origin.cell, origin.event), []).append((origin, name))
         return fill

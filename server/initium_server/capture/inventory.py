@@ -51,7 +51,7 @@ def _persistent_buffers(model: nn.Module) -> Iterator[_Found]:
             yield _Found(join(path, leaf), buffer, "buffer")
 
 
-BARE_ERROR = "a bare parameter has no default fill; add a rule that matches it"
+BARE_ERROR = "a bare parameter has no default fill"
 
 
 def _tensor(captured: Capture, owners: _Owners, item: _Found, bare: frozenset[str]) -> InventoryTensor:

@@ -11,7 +11,7 @@ from initium_server.planning.inventory import ROLES, FanAxes, Inventory, Invento
 
 FIELD = "architecture.tensors.tensors"
 MAX_DIMENSIONS = 32
-NO_DEFAULT = "a bare tensor has no default fill; add a rule that matches it"
+NO_DEFAULT = "a bare tensor has no default fill"
 
 _SHOWN = 100  # Violations collected before giving up on a list.
 
