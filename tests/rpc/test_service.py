@@ -16,7 +16,6 @@ from typing import Any
 import grpc
 import pytest
 import torch
-import torchvision
 from blake3 import blake3
 
 from initium.contract.leaves import LEAF, file_digest, leaf_digest
@@ -24,7 +23,7 @@ from initium.errors import RecipeError, Violation
 from initium.plan.checkpoint import VirtualCheckpoint
 from initium.plan.limits import Limits
 from initium.v1 import service_pb2 as pb
-from initium.v1.plan_pb2 import Plan, TensorKind
+from initium.v1.plan_pb2 import Plan
 from initium.v1.recipe_pb2 import Recipe
 from initium_server.planning.initializers import INITIALIZERS
 from initium_server.rpc.settings import Settings
@@ -102,13 +101,6 @@ def test_text_is_read_strictly(served: Serving, text: bytes, fields: list[str], 
     assert ("line" in error.metadata) == ("not valid YAML" in words)
 
 
-def test_large_entries_make_small_pages(served: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("initium_server.rpc.service.PAGE_BYTES", 1)
-    pages = [served.stub.ListTensors(pb.ListTensorsRequest(recipe=recipe(), page_token=str(i))) for i in range(4)]
-    assert [[tensor.name for tensor in page.tensors] for page in pages] == [["a"], ["b"], ["c"], ["d"]]
-    assert [page.next_page_token for page in pages] == ["1", "2", "3", ""]
-
-
 def test_long_errors_in_any_script_keep_their_reason(served: Serving) -> None:
     """gRPC drops trailers beyond its soft limit at random."""
     words = "\N{CYRILLIC SMALL LETTER YA}" * 2000
@@ -116,55 +108,6 @@ def test_long_errors_in_any_script_keep_their_reason(served: Serving) -> None:
     for _ in range(100):
         error = failure(lambda: served.stub.Resolve(pb.ResolveRequest(source=source())))
         assert (error.code, error.reason) == ("INVALID_ARGUMENT", "INVALID_RECIPE")
-
-
-def test_the_inventory_is_what_rules_can_match(served: Serving) -> None:
-    given = recipe()
-    given.ClearField("init")
-    given.ClearField("seed")
-    answer = served.stub.ListTensors(pb.ListTensorsRequest(recipe=given))
-    assert [(t.name, list(t.shape), t.kind) for t in answer.tensors][:2] == [
-        ("a", [700, 401], TensorKind.TENSOR_KIND_PARAMETER),
-        ("b", [3], TensorKind.TENSOR_KIND_PARAMETER),
-    ]
-    assert not answer.next_page_token
-    assert served.pool.ran == {"inventory": 1}
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 0, 1 << 31])
-def test_pages_are_the_whole_in_order(served: Serving, size: int) -> None:
-    names, token = [], ""
-    while True:
-        page = served.stub.ListTensors(pb.ListTensorsRequest(recipe=recipe(), page_size=size, page_token=token))
-        names += [tensor.name for tensor in page.tensors]
-        token = page.next_page_token
-        if not token:
-            break
-        assert len(page.tensors) == size
-    assert names == ["a", "b", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("request_", "reason", "field"),
-    [
-        (pb.ListTensorsRequest(), "INVALID_REQUEST", "source"),
-        (pb.ListTensorsRequest(recipe=recipe(), page_token="x"), "INVALID_REQUEST", "page_token"),
-        (pb.ListTensorsRequest(recipe=recipe(), page_token="-1"), "INVALID_REQUEST", "page_token"),
-        (pb.ListTensorsRequest(recipe=Recipe()), "INVALID_RECIPE", "recipe.architecture"),
-        (pb.ListTensorsRequest(recipe_text=b"{a: 1}"), "INVALID_RECIPE", "recipe_text.a"),
-    ],
-)
-def test_a_listing_that_cannot_be(served: Serving, request_: pb.ListTensorsRequest, reason: str, field: str) -> None:
-    error = failure(lambda: served.stub.ListTensors(request_))
-    assert (error.code, error.reason, error.fields) == ("INVALID_ARGUMENT", reason, [field])
-
-
-def test_models_are_listed_by_library(served: Serving) -> None:
-    found = served.stub.ListModels(pb.ListModelsRequest(library="torchvision", contains="resnet50"))
-    assert list(found.names) == [name for name in torchvision.models.list_models() if "resnet50" in name]
-    error = failure(lambda: served.stub.ListModels(pb.ListModelsRequest(library="torchvison")))
-    assert (error.reason, error.fields) == ("INVALID_REQUEST", ["library"])
-    assert "did you mean 'torchvision'" in error.message
 
 
 @pytest.mark.parametrize(

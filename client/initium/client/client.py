@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from initium.client import naming, stream
 from initium.client.generation import Progress, generate
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from initium.client.rpc import Rpc
 
+_P = TypeVar("_P", ListTensorsResponse, ListModelsResponse)
 _MAX_BYTES = (1 << 64) - 1
 
 Source = RecipeLike | Plan
@@ -105,13 +106,8 @@ class Client:
         Errors: as `resolve`.
         """
         request = ListTensorsRequest(recipe=load_recipe(recipe, require_seed=False))
-        tensors = Inventory()
-        while True:
-            page = self._rpc.unary("ListTensors", request, ListTensorsResponse())
-            tensors += page.tensors
-            if not page.next_page_token:
-                return tensors
-            request.page_token = page.next_page_token
+        pages = self._pages("ListTensors", request, ListTensorsResponse)
+        return Inventory(tensor for page in pages for tensor in page.tensors)
 
     def models(self, library: str, contains: str = "") -> list[str]:
         """The names that a model library has, e.g. of `timm`; only those that contain a text.
@@ -119,12 +115,15 @@ class Client:
         Errors: PreconditionError where the server lacks the library; RequestError; Unavailable.
         """
         request = ListModelsRequest(library=library, contains=contains)
-        names: list[str] = []
+        return [name for page in self._pages("ListModels", request, ListModelsResponse) for name in page.names]
+
+    def _pages(self, method: str, request: Any, response: type[_P]) -> Iterator[_P]:
+        """The pages of a listing."""
         while True:
-            page = self._rpc.unary("ListModels", request, ListModelsResponse())
-            names += page.names
+            page = self._rpc.unary(method, request, response())
+            yield page
             if not page.next_page_token:
-                return names
+                return
             request.page_token = page.next_page_token
 
     def generate(
