@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
@@ -23,7 +25,7 @@ def check_finite(message: Message, kind: type[InitiumError], path: str = "") -> 
     """
     found = [
         Violation(path, "not a finite number")
-        for path, part in walk(message, path)
+        for path, part in walk(message, path, _holds_numbers)
         if isinstance(part, Value) and part.HasField("number_value") and not math.isfinite(part.number_value)
     ]
     if found:
@@ -55,20 +57,39 @@ def _unknown(message: Message, path: str) -> Iterator[Violation]:
         yield Violation(path, text)
 
 
-def walk(message: Message, path: str = "") -> Iterator[tuple[str, Message]]:
-    """Every message in a message, itself first, each with its path in the text form."""
+@functools.cache
+def _holds_numbers(kind: Any) -> bool:
+    """Whether messages of a kind can hold a number of a Struct. A recipe may have a million others."""
+    seen, left = set[str](), [kind]
+    while left:
+        each = left.pop()
+        if each is Value.DESCRIPTOR:
+            return True
+        if each.full_name not in seen:
+            seen.add(each.full_name)
+            left += [field.message_type for field in each.fields if field.message_type is not None]
+    return False
+
+
+def walk(
+    message: Message, path: str = "", wanted: Callable[[Any], bool] = lambda kind: True
+) -> Iterator[tuple[str, Message]]:
+    """Every message in a message, itself first, each with its path in the text form.
+
+    `wanted`: whether to look at messages of a kind, by its descriptor.
+    """
     yield path, message
     hidden = message.DESCRIPTOR.full_name.startswith("google.protobuf.")  # Text shows what they hold, not their fields.
     for field, value in message.ListFields():
-        if field.message_type is None:
+        if field.message_type is None or not wanted(field.message_type):
             continue
         where = path if hidden else join(path, field.name)
         if field.message_type.GetOptions().map_entry:
             if field.message_type.fields_by_name["value"].message_type is not None:
                 for key in value:
-                    yield from walk(value[key], join(where, str(key)))
+                    yield from walk(value[key], join(where, str(key)), wanted)
         elif field.is_repeated:
             for index, item in enumerate(value):
-                yield from walk(item, f"{where}[{index}]")
+                yield from walk(item, f"{where}[{index}]", wanted)
         else:
-            yield from walk(value, where)
+            yield from walk(value, where, wanted)
