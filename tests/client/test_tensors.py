@@ -76,7 +76,7 @@ def test_torch_tensors_of_every_dtype(make_server: MakeServer, name: str) -> Non
 def test_frameworks_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     with initium.connect("127.0.0.1:1") as client:  # refused before any call
         with pytest.raises(initium.RequestError, match="framework is 'torch'; did you mean 'pt'"):
-            client.tensors("seed: 1", framework="torch")  # type: ignore[arg-type]
+            client.tensors("seed: 1", framework="torch")  # type: ignore[arg-type] # on purpose
         monkeypatch.setitem(sys.modules, "torch", None)
         with pytest.raises(initium.Unsupported, match="'pt' needs torch, which is not installed here"):
             client.tensors("seed: 1", framework="pt")
