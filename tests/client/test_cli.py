@@ -29,7 +29,7 @@ from initium.client import local_server
 from initium.contract.leaves import LEAF
 from initium.contract.recipe import load
 from initium.v1 import service_pb2 as pb
-from initium.v1.plan_pb2 import ConstantFill, CopyFill, Fill, NormalFill, Part, PartsFill, PointwiseFill, UniformFill
+from initium.v1.fill_pb2 import ConstantFill, CopyFill, Fill, NormalFill, Part, PartsFill, PointwiseFill, UniformFill
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error
 

@@ -28,7 +28,7 @@ from initium.contract.canonical import (
     seal,
     to_json,
 )
-from initium.v1 import manifest_pb2, plan_pb2
+from initium.v1 import fill_pb2, manifest_pb2, plan_pb2
 
 VECTORS = Path(__file__).parents[2] / "proto/vectors"
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -61,7 +61,7 @@ def test_digests_ignore_themselves_and_the_key_ignores_groups() -> None:
 def whole_plan(generator: str) -> plan_pb2.Plan:
     """A plan with something in every field."""
     plan = plan_pb2.Plan(plan_version=1, generator=generator, seed=7, max_shard_bytes=512, plan_digest="x")
-    fill = plan_pb2.Fill(constant=plan_pb2.ConstantFill(value="0x1p+0"))
+    fill = fill_pb2.Fill(constant=fill_pb2.ConstantFill(value="0x1p+0"))
     plan.tensors.add(
         name="b\u00e9", shape=[2, 3], dtype="F32", fill=fill, aliases=["c"], rule="init.rules[0]", initializer="ones",
         resolved={"gain": "0x1p+0"}, kind=1, trainable=True, group=0, module_class="Linear", file=1,
@@ -198,7 +198,7 @@ GRAMMAR = re.compile(
 
 
 @given(NUMBERS | st.floats(-1e-307, 1e-307))
-def test_floats_are_of_the_grammar_of_plan_proto(value: float) -> None:
+def test_floats_are_of_the_grammar_of_fill_proto(value: float) -> None:
     assert GRAMMAR.fullmatch(hex_float(value))
 
 

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 
 import initium
 from initium import errors
-from initium.v1 import plan_pb2, recipe_pb2, service_pb2, service_pb2_grpc
+from initium.v1 import fill_pb2, recipe_pb2, service_pb2, service_pb2_grpc
 from tests.e2e.servers import EXAMPLES, ServerProcess, initium_command
 
 RESNET = {"library": {"source": "torchvision", "name": "resnet18"}}
@@ -276,14 +276,14 @@ PLAN_CHANGES: dict[str, Any] = {
     "tensors": lambda plan: plan.tensors[0].shape.append(2**63),
     "dtype": lambda plan: setattr(plan.tensors[0], "dtype", "F31"),
     "fill": lambda plan: plan.tensors[0].ClearField("fill"),
-    "std": lambda plan: plan.tensors[0].fill.normal.CopyFrom(plan_pb2.NormalFill(mean="0x0p+0", std="-0x1p+0")),
-    "float": lambda plan: plan.tensors[0].fill.normal.CopyFrom(plan_pb2.NormalFill(mean="0", std="0.1")),
+    "std": lambda plan: plan.tensors[0].fill.normal.CopyFrom(fill_pb2.NormalFill(mean="0x0p+0", std="-0x1p+0")),
+    "float": lambda plan: plan.tensors[0].fill.normal.CopyFrom(fill_pb2.NormalFill(mean="0", std="0.1")),
     "file name": lambda plan: plan.files.add(name="../evil", content=b"x", size=1),
     "layout": lambda plan: setattr(plan.tensors[0], "offset", 3),
     "version": lambda plan: setattr(plan, "plan_version", 99),
     "generator": lambda plan: setattr(plan, "generator", "x"),
     "literal": lambda plan: plan.literals.update({"00": b"x"}),
-    "no literal": lambda plan: plan.tensors[0].fill.literal.CopyFrom(plan_pb2.LiteralFill(digest="00")),
+    "no literal": lambda plan: plan.tensors[0].fill.literal.CopyFrom(fill_pb2.LiteralFill(digest="00")),
     "twice": lambda plan: plan.tensors.append(plan.tensors[0]),
 }
 

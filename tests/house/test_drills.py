@@ -176,7 +176,7 @@ def test_a_kind_of_fill(house: Path) -> None:
         "    grammar.Parts: _parts,\n",
         "    grammar.Parts: _parts,\n    grammar.Alternating: _alternating,\n",
     )
-    proto = house / "proto" / "initium" / "v1" / "plan.proto"
+    proto = house / "proto" / "initium" / "v1" / "fill.proto"
     edit(
         proto, "    NormOfFill norm_of = 16;\n", "    NormOfFill norm_of = 16;\n    AlternatingFill alternating = 99;\n"
     )

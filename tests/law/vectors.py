@@ -18,7 +18,7 @@ import numpy as np
 from google.protobuf import json_format
 
 from initium.plan.fills import decode_fill, encode_fill
-from initium.v1 import plan_pb2
+from initium.v1 import fill_pb2
 from initium_law import grammar as fills
 from initium_law import prepare
 from initium_law.dtypes import ITEM_SIZE, encode
@@ -50,7 +50,7 @@ def lines(name: str) -> list[list[str]]:
 
 def fill_of(text: str) -> fills.Fill:
     """A fill from the JSON mapping of `initium.v1.Fill`."""
-    return decode_fill(json_format.Parse(text, plan_pb2.Fill()), "fill")
+    return decode_fill(json_format.Parse(text, fill_pb2.Fill()), "fill")
 
 
 def text_of(fill: fills.Fill) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import initium_law as law
 from initium.errors import InitiumError
 from initium.plan.fills import decode_fill, encode_fill
-from initium.v1 import plan_pb2
+from initium.v1 import fill_pb2
 from initium_law import grammar as fills
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -47,25 +47,25 @@ FILLS = st.recursive(
 
 @given(FILLS)
 def test_round_trip(fill: fills.Fill) -> None:
-    message = plan_pb2.Fill.FromString(encode_fill(fill).SerializeToString())
+    message = fill_pb2.Fill.FromString(encode_fill(fill).SerializeToString())
     assert decode_fill(message, "fill") == fill
 
 
 def test_every_kind_of_the_contract_is_known() -> None:
-    assert set(fills.KINDS) == {field.name for field in plan_pb2.Fill.DESCRIPTOR.fields}
+    assert set(fills.KINDS) == {field.name for field in fill_pb2.Fill.DESCRIPTOR.fields}
 
 
 def test_a_bad_number_is_named_by_its_field() -> None:
-    message = plan_pb2.Fill()
-    inner = plan_pb2.Fill(uniform=plan_pb2.UniformFill(low="0x0p+0", high="0x1p+00"))
+    message = fill_pb2.Fill()
+    inner = fill_pb2.Fill(uniform=fill_pb2.UniformFill(low="0x0p+0", high="0x1p+00"))
     message.parts.base.pointwise.operands.extend([encode_fill(fills.Eye()), inner])
     with pytest.raises(InitiumError, match=r"write '0x1p\+0'") as caught:
         decode_fill(message, "fill")
     assert caught.value.violations[0].field == "fill.parts.base.pointwise.operands[1].uniform.high"
 
 
-@pytest.mark.parametrize("message", [plan_pb2.Fill(), plan_pb2.Fill(copy=plan_pb2.CopyFill(name="x"))])
-def test_a_fill_of_no_kind_is_refused(message: plan_pb2.Fill) -> None:
+@pytest.mark.parametrize("message", [fill_pb2.Fill(), fill_pb2.Fill(copy=fill_pb2.CopyFill(name="x"))])
+def test_a_fill_of_no_kind_is_refused(message: fill_pb2.Fill) -> None:
     with pytest.raises(InitiumError, match="of no kind that is known here"):
         decode_fill(message, "fill")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from initium.v1.plan_pb2 import Fill, Part, TensorKind
+from initium.v1.fill_pb2 import Fill, Part
+from initium.v1.plan_pb2 import TensorKind
 
 _FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-][0-9]{1,4}")
 """As canonical plans spell floats."""

@@ -170,7 +170,7 @@ def _tensor(tensor: PlannedTensor, fill: str) -> tuple[str, str]:
 
 
 def hex_float(value: float) -> str:
-    """`value` as `plan.proto` writes floats, and glibc's printf("%a"): exact, and one text per value.
+    """`value` as `fill.proto` writes floats, and glibc's printf("%a"): exact, and one text per value.
 
     ValueError if it is not finite.
     """

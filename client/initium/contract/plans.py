@@ -15,7 +15,8 @@ from initium.contract import canonical, yaml12
 from initium.contract.strict import MAX_VIOLATIONS, unknown_keys
 from initium.errors import PlanError, RecipeError, Violation, invalid
 from initium.files import PARTIAL, replace_file
-from initium.v1.plan_pb2 import Fill, Plan, PlannedTensor
+from initium.v1.fill_pb2 import Fill
+from initium.v1.plan_pb2 import Plan, PlannedTensor
 
 PLAN_VERSION = 1
 """The plan_version that is written, and the newest that is read."""

@@ -9,15 +9,15 @@ from google.protobuf.message import Message
 
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
-from initium.v1 import plan_pb2
+from initium.v1 import fill_pb2
 from initium_law.grammar import KINDS, Fill, Part
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
-def encode_fill(fill: Fill) -> plan_pb2.Fill:
+def encode_fill(fill: Fill) -> fill_pb2.Fill:
     """The message of `fill`."""
-    message = plan_pb2.Fill()
+    message = fill_pb2.Fill()
     body = getattr(message, _NAMES[type(fill)])
     body.SetInParent()
     _encode_fields(fill, body)
@@ -42,13 +42,13 @@ def _encode_fields(fill: Any, body: Message) -> None:
 def _encoded(item: Any) -> Any:
     """An item of a repeated field."""
     if isinstance(item, Part):
-        part = plan_pb2.Part()
+        part = fill_pb2.Part()
         _encode_fields(item, part)
         return part
     return item if isinstance(item, int) else encode_fill(item)
 
 
-def decode_fill(message: plan_pb2.Fill, path: str) -> Fill:
+def decode_fill(message: fill_pb2.Fill, path: str) -> Fill:
     """The fill of `message`. Errors: PlanError naming the field under `path`."""
     name = message.WhichOneof("kind")
     if name is None:

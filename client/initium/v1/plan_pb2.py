@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from initium.v1 import fill_pb2 as initium_dot_v1_dot_fill__pb2
 from initium.v1 import recipe_pb2 as initium_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17initium/v1/recipe.proto\"\xf4\x04\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytesJ\x04\x08\x0c\x10\x14\"\xb8\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12$\n\x04kind\x18\t \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x12\x11\n\trule_name\x18\x11 \x01(\t\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"\xd0\x05\n\x04\x46ill\x12,\n\x08\x63onstant\x18\x01 \x01(\x0b\x32\x18.initium.v1.ConstantFillH\x00\x12*\n\x07uniform\x18\x02 \x01(\x0b\x32\x17.initium.v1.UniformFillH\x00\x12(\n\x06normal\x18\x03 \x01(\x0b\x32\x16.initium.v1.NormalFillH\x00\x12\x33\n\x0ctrunc_normal\x18\x04 \x01(\x0b\x32\x1b.initium.v1.TruncNormalFillH\x00\x12*\n\x07literal\x18\x05 \x01(\x0b\x32\x17.initium.v1.LiteralFillH\x00\x12\"\n\x03\x65ye\x18\x06 \x01(\x0b\x32\x13.initium.v1.EyeFillH\x00\x12&\n\x05\x64irac\x18\x07 \x01(\x0b\x32\x15.initium.v1.DiracFillH\x00\x12&\n\x05parts\x18\x08 \x01(\x0b\x32\x15.initium.v1.PartsFillH\x00\x12$\n\x04\x63opy\x18\t \x01(\x0b\x32\x14.initium.v1.CopyFillH\x00\x12(\n\x06\x61range\x18\n \x01(\x0b\x32\x16.initium.v1.ArangeFillH\x00\x12,\n\x08linspace\x18\x0b \x01(\x0b\x32\x18.initium.v1.LinspaceFillH\x00\x12.\n\tpointwise\x18\x0c \x01(\x0b\x32\x19.initium.v1.PointwiseFillH\x00\x12\x30\n\northogonal\x18\r \x01(\x0b\x32\x1a.initium.v1.OrthogonalFillH\x00\x12(\n\x06sparse\x18\x0e \x01(\x0b\x32\x16.initium.v1.SparseFillH\x00\x12\x32\n\x0bpermutation\x18\x0f \x01(\x0b\x32\x1b.initium.v1.PermutationFillH\x00\x12)\n\x07norm_of\x18\x10 \x01(\x0b\x32\x16.initium.v1.NormOfFillH\x00\x42\x06\n\x04kind\"\x1d\n\x0c\x43onstantFill\x12\r\n\x05value\x18\x01 \x01(\t\"(\n\x0bUniformFill\x12\x0b\n\x03low\x18\x01 \x01(\t\x12\x0c\n\x04high\x18\x02 \x01(\t\"\'\n\nNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"B\n\x0fTruncNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\"\x1d\n\x0bLiteralFill\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"\t\n\x07\x45yeFill\"\x1b\n\tDiracFill\x12\x0e\n\x06groups\x18\x01 \x01(\r\"8\n\x08\x43opyFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"7\n\nArangeFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"8\n\x0cLinspaceFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"?\n\rPointwiseFill\x12\n\n\x02op\x18\x01 \x01(\t\x12\"\n\x08operands\x18\x02 \x03(\x0b\x32\x10.initium.v1.Fill\"\x1e\n\x0eOrthogonalFill\x12\x0c\n\x04gain\x18\x01 \x01(\t\"+\n\nSparseFill\x12\x10\n\x08sparsity\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"\x11\n\x0fPermutationFill\"W\n\nNormOfFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0c\n\x04\x61xis\x18\x04 \x01(\r\"L\n\tPartsFill\x12\x1e\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.initium.v1.Part\"C\n\x04Part\x12\r\n\x05start\x18\x01 \x03(\x04\x12\x0c\n\x04stop\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04*\\\n\nTensorKind\x12\x1b\n\x17TENSOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15TENSOR_KIND_PARAMETER\x10\x01\x12\x16\n\x12TENSOR_KIND_BUFFER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15initium/v1/fill.proto\x1a\x17initium/v1/recipe.proto\"\xf4\x04\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytesJ\x04\x08\x0c\x10\x14\"\xb8\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12$\n\x04kind\x18\t \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x12\x11\n\trule_name\x18\x11 \x01(\t\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04*\\\n\nTensorKind\x12\x1b\n\x17TENSOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15TENSOR_KIND_PARAMETER\x10\x01\x12\x16\n\x12TENSOR_KIND_BUFFER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,60 +42,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLAN_ENVIRONMENTENTRY']._serialized_options = b'8\001'
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._loaded_options = None
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_options = b'8\001'
-  _globals['_TENSORKIND']._serialized_start=2960
-  _globals['_TENSORKIND']._serialized_end=3052
-  _globals['_PLAN']._serialized_start=93
-  _globals['_PLAN']._serialized_end=721
-  _globals['_PLAN_LITERALSENTRY']._serialized_start=547
-  _globals['_PLAN_LITERALSENTRY']._serialized_end=594
-  _globals['_PLAN_VERSIONSENTRY']._serialized_start=596
-  _globals['_PLAN_VERSIONSENTRY']._serialized_end=643
-  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_start=645
-  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_end=695
-  _globals['_PLANNEDTENSOR']._serialized_start=724
-  _globals['_PLANNEDTENSOR']._serialized_end=1164
-  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_start=1107
-  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_end=1154
-  _globals['_FILL']._serialized_start=1167
-  _globals['_FILL']._serialized_end=1887
-  _globals['_CONSTANTFILL']._serialized_start=1889
-  _globals['_CONSTANTFILL']._serialized_end=1918
-  _globals['_UNIFORMFILL']._serialized_start=1920
-  _globals['_UNIFORMFILL']._serialized_end=1960
-  _globals['_NORMALFILL']._serialized_start=1962
-  _globals['_NORMALFILL']._serialized_end=2001
-  _globals['_TRUNCNORMALFILL']._serialized_start=2003
-  _globals['_TRUNCNORMALFILL']._serialized_end=2069
-  _globals['_LITERALFILL']._serialized_start=2071
-  _globals['_LITERALFILL']._serialized_end=2100
-  _globals['_EYEFILL']._serialized_start=2102
-  _globals['_EYEFILL']._serialized_end=2111
-  _globals['_DIRACFILL']._serialized_start=2113
-  _globals['_DIRACFILL']._serialized_end=2140
-  _globals['_COPYFILL']._serialized_start=2142
-  _globals['_COPYFILL']._serialized_end=2198
-  _globals['_ARANGEFILL']._serialized_start=2200
-  _globals['_ARANGEFILL']._serialized_end=2255
-  _globals['_LINSPACEFILL']._serialized_start=2257
-  _globals['_LINSPACEFILL']._serialized_end=2313
-  _globals['_POINTWISEFILL']._serialized_start=2315
-  _globals['_POINTWISEFILL']._serialized_end=2378
-  _globals['_ORTHOGONALFILL']._serialized_start=2380
-  _globals['_ORTHOGONALFILL']._serialized_end=2410
-  _globals['_SPARSEFILL']._serialized_start=2412
-  _globals['_SPARSEFILL']._serialized_end=2455
-  _globals['_PERMUTATIONFILL']._serialized_start=2457
-  _globals['_PERMUTATIONFILL']._serialized_end=2474
-  _globals['_NORMOFFILL']._serialized_start=2476
-  _globals['_NORMOFFILL']._serialized_end=2563
-  _globals['_PARTSFILL']._serialized_start=2565
-  _globals['_PARTSFILL']._serialized_end=2641
-  _globals['_PART']._serialized_start=2643
-  _globals['_PART']._serialized_end=2710
-  _globals['_PLANNEDFILE']._serialized_start=2712
-  _globals['_PLANNEDFILE']._serialized_end=2787
-  _globals['_PLANNEDGROUPS']._serialized_start=2789
-  _globals['_PLANNEDGROUPS']._serialized_end=2858
-  _globals['_GROUP']._serialized_start=2860
-  _globals['_GROUP']._serialized_end=2958
+  _globals['_TENSORKIND']._serialized_start=1437
+  _globals['_TENSORKIND']._serialized_end=1529
+  _globals['_PLAN']._serialized_start=116
+  _globals['_PLAN']._serialized_end=744
+  _globals['_PLAN_LITERALSENTRY']._serialized_start=570
+  _globals['_PLAN_LITERALSENTRY']._serialized_end=617
+  _globals['_PLAN_VERSIONSENTRY']._serialized_start=619
+  _globals['_PLAN_VERSIONSENTRY']._serialized_end=666
+  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_start=668
+  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_end=718
+  _globals['_PLANNEDTENSOR']._serialized_start=747
+  _globals['_PLANNEDTENSOR']._serialized_end=1187
+  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_start=1130
+  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_end=1177
+  _globals['_PLANNEDFILE']._serialized_start=1189
+  _globals['_PLANNEDFILE']._serialized_end=1264
+  _globals['_PLANNEDGROUPS']._serialized_start=1266
+  _globals['_PLANNEDGROUPS']._serialized_end=1335
+  _globals['_GROUP']._serialized_start=1337
+  _globals['_GROUP']._serialized_end=1435
 # @@protoc_insertion_point(module_scope)

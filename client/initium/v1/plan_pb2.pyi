@@ -1,4 +1,5 @@
 from google.protobuf import struct_pb2 as _struct_pb2
+from initium.v1 import fill_pb2 as _fill_pb2
 from initium.v1 import recipe_pb2 as _recipe_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -98,7 +99,7 @@ class PlannedTensor(_message.Message):
     name: str
     shape: _containers.RepeatedScalarFieldContainer[int]
     dtype: str
-    fill: Fill
+    fill: _fill_pb2.Fill
     aliases: _containers.RepeatedScalarFieldContainer[str]
     rule: str
     initializer: str
@@ -112,177 +113,7 @@ class PlannedTensor(_message.Message):
     size: int
     ordinal: int
     rule_name: str
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[_Union[TensorKind, str]] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ..., rule_name: _Optional[str] = ...) -> None: ...
-
-class Fill(_message.Message):
-    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of")
-    CONSTANT_FIELD_NUMBER: _ClassVar[int]
-    UNIFORM_FIELD_NUMBER: _ClassVar[int]
-    NORMAL_FIELD_NUMBER: _ClassVar[int]
-    TRUNC_NORMAL_FIELD_NUMBER: _ClassVar[int]
-    LITERAL_FIELD_NUMBER: _ClassVar[int]
-    EYE_FIELD_NUMBER: _ClassVar[int]
-    DIRAC_FIELD_NUMBER: _ClassVar[int]
-    PARTS_FIELD_NUMBER: _ClassVar[int]
-    COPY_FIELD_NUMBER: _ClassVar[int]
-    ARANGE_FIELD_NUMBER: _ClassVar[int]
-    LINSPACE_FIELD_NUMBER: _ClassVar[int]
-    POINTWISE_FIELD_NUMBER: _ClassVar[int]
-    ORTHOGONAL_FIELD_NUMBER: _ClassVar[int]
-    SPARSE_FIELD_NUMBER: _ClassVar[int]
-    PERMUTATION_FIELD_NUMBER: _ClassVar[int]
-    NORM_OF_FIELD_NUMBER: _ClassVar[int]
-    constant: ConstantFill
-    uniform: UniformFill
-    normal: NormalFill
-    trunc_normal: TruncNormalFill
-    literal: LiteralFill
-    eye: EyeFill
-    dirac: DiracFill
-    parts: PartsFill
-    copy: CopyFill
-    arange: ArangeFill
-    linspace: LinspaceFill
-    pointwise: PointwiseFill
-    orthogonal: OrthogonalFill
-    sparse: SparseFill
-    permutation: PermutationFill
-    norm_of: NormOfFill
-    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ..., arange: _Optional[_Union[ArangeFill, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceFill, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseFill, _Mapping]] = ..., orthogonal: _Optional[_Union[OrthogonalFill, _Mapping]] = ..., sparse: _Optional[_Union[SparseFill, _Mapping]] = ..., permutation: _Optional[_Union[PermutationFill, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfFill, _Mapping]] = ...) -> None: ...
-
-class ConstantFill(_message.Message):
-    __slots__ = ("value",)
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    value: str
-    def __init__(self, value: _Optional[str] = ...) -> None: ...
-
-class UniformFill(_message.Message):
-    __slots__ = ("low", "high")
-    LOW_FIELD_NUMBER: _ClassVar[int]
-    HIGH_FIELD_NUMBER: _ClassVar[int]
-    low: str
-    high: str
-    def __init__(self, low: _Optional[str] = ..., high: _Optional[str] = ...) -> None: ...
-
-class NormalFill(_message.Message):
-    __slots__ = ("mean", "std")
-    MEAN_FIELD_NUMBER: _ClassVar[int]
-    STD_FIELD_NUMBER: _ClassVar[int]
-    mean: str
-    std: str
-    def __init__(self, mean: _Optional[str] = ..., std: _Optional[str] = ...) -> None: ...
-
-class TruncNormalFill(_message.Message):
-    __slots__ = ("mean", "std", "a", "b")
-    MEAN_FIELD_NUMBER: _ClassVar[int]
-    STD_FIELD_NUMBER: _ClassVar[int]
-    A_FIELD_NUMBER: _ClassVar[int]
-    B_FIELD_NUMBER: _ClassVar[int]
-    mean: str
-    std: str
-    a: str
-    b: str
-    def __init__(self, mean: _Optional[str] = ..., std: _Optional[str] = ..., a: _Optional[str] = ..., b: _Optional[str] = ...) -> None: ...
-
-class LiteralFill(_message.Message):
-    __slots__ = ("digest",)
-    DIGEST_FIELD_NUMBER: _ClassVar[int]
-    digest: str
-    def __init__(self, digest: _Optional[str] = ...) -> None: ...
-
-class EyeFill(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class DiracFill(_message.Message):
-    __slots__ = ("groups",)
-    GROUPS_FIELD_NUMBER: _ClassVar[int]
-    groups: int
-    def __init__(self, groups: _Optional[int] = ...) -> None: ...
-
-class CopyFill(_message.Message):
-    __slots__ = ("name", "fill")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    FILL_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    fill: Fill
-    def __init__(self, name: _Optional[str] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
-
-class ArangeFill(_message.Message):
-    __slots__ = ("start", "step", "axis")
-    START_FIELD_NUMBER: _ClassVar[int]
-    STEP_FIELD_NUMBER: _ClassVar[int]
-    AXIS_FIELD_NUMBER: _ClassVar[int]
-    start: str
-    step: str
-    axis: int
-    def __init__(self, start: _Optional[str] = ..., step: _Optional[str] = ..., axis: _Optional[int] = ...) -> None: ...
-
-class LinspaceFill(_message.Message):
-    __slots__ = ("start", "end", "axis")
-    START_FIELD_NUMBER: _ClassVar[int]
-    END_FIELD_NUMBER: _ClassVar[int]
-    AXIS_FIELD_NUMBER: _ClassVar[int]
-    start: str
-    end: str
-    axis: int
-    def __init__(self, start: _Optional[str] = ..., end: _Optional[str] = ..., axis: _Optional[int] = ...) -> None: ...
-
-class PointwiseFill(_message.Message):
-    __slots__ = ("op", "operands")
-    OP_FIELD_NUMBER: _ClassVar[int]
-    OPERANDS_FIELD_NUMBER: _ClassVar[int]
-    op: str
-    operands: _containers.RepeatedCompositeFieldContainer[Fill]
-    def __init__(self, op: _Optional[str] = ..., operands: _Optional[_Iterable[_Union[Fill, _Mapping]]] = ...) -> None: ...
-
-class OrthogonalFill(_message.Message):
-    __slots__ = ("gain",)
-    GAIN_FIELD_NUMBER: _ClassVar[int]
-    gain: str
-    def __init__(self, gain: _Optional[str] = ...) -> None: ...
-
-class SparseFill(_message.Message):
-    __slots__ = ("sparsity", "std")
-    SPARSITY_FIELD_NUMBER: _ClassVar[int]
-    STD_FIELD_NUMBER: _ClassVar[int]
-    sparsity: str
-    std: str
-    def __init__(self, sparsity: _Optional[str] = ..., std: _Optional[str] = ...) -> None: ...
-
-class PermutationFill(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class NormOfFill(_message.Message):
-    __slots__ = ("name", "shape", "fill", "axis")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    SHAPE_FIELD_NUMBER: _ClassVar[int]
-    FILL_FIELD_NUMBER: _ClassVar[int]
-    AXIS_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    shape: _containers.RepeatedScalarFieldContainer[int]
-    fill: Fill
-    axis: int
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., axis: _Optional[int] = ...) -> None: ...
-
-class PartsFill(_message.Message):
-    __slots__ = ("base", "parts")
-    BASE_FIELD_NUMBER: _ClassVar[int]
-    PARTS_FIELD_NUMBER: _ClassVar[int]
-    base: Fill
-    parts: _containers.RepeatedCompositeFieldContainer[Part]
-    def __init__(self, base: _Optional[_Union[Fill, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ...) -> None: ...
-
-class Part(_message.Message):
-    __slots__ = ("start", "stop", "fill")
-    START_FIELD_NUMBER: _ClassVar[int]
-    STOP_FIELD_NUMBER: _ClassVar[int]
-    FILL_FIELD_NUMBER: _ClassVar[int]
-    start: _containers.RepeatedScalarFieldContainer[int]
-    stop: _containers.RepeatedScalarFieldContainer[int]
-    fill: Fill
-    def __init__(self, start: _Optional[_Iterable[int]] = ..., stop: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., fill: _Optional[_Union[_fill_pb2.Fill, _Mapping]] = ..., aliases: _Optional[_Iterable[str]] = ..., rule: _Optional[str] = ..., initializer: _Optional[str] = ..., resolved: _Optional[_Mapping[str, str]] = ..., kind: _Optional[_Union[TensorKind, str]] = ..., trainable: _Optional[bool] = ..., group: _Optional[int] = ..., module_class: _Optional[str] = ..., file: _Optional[int] = ..., offset: _Optional[int] = ..., size: _Optional[int] = ..., ordinal: _Optional[int] = ..., rule_name: _Optional[str] = ...) -> None: ...
 
 class PlannedFile(_message.Message):
     __slots__ = ("name", "size", "content")

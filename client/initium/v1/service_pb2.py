@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from initium.v1 import fill_pb2 as initium_dot_v1_dot_fill__pb2
 from initium.v1 import plan_pb2 as initium_dot_v1_dot_plan__pb2
 from initium.v1 import recipe_pb2 as initium_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18initium/v1/service.proto\x12\ninitium.v1\x1a\x15initium/v1/plan.proto\x1a\x17initium/v1/recipe.proto\"\xa9\x01\n\nPlanSource\x12$\n\x06recipe\x18\x01 \x01(\x0b\x32\x12.initium.v1.RecipeH\x00\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x10.initium.v1.PlanH\x00\x12\x15\n\x0bplan_digest\x18\x03 \x01(\x0cH\x00\x12\x15\n\x0brecipe_text\x18\x04 \x01(\x0cH\x00\x12\x15\n\x0bweights_key\x18\x05 \x01(\x0cH\x00\x42\x08\n\x06sourceJ\x04\x08\x06\x10\x0f\"8\n\x0eResolveRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\"F\n\x0fResolveResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.initium.v1.Plan\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\"=\n\x13\x44ownloadPlanRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\"<\n\x14\x44ownloadPlanResponse\x12$\n\x05piece\x18\x01 \x01(\x0b\x32\x15.initium.v1.PlanPiece\"9\n\x11UploadPlanRequest\x12$\n\x05piece\x18\x01 \x01(\x0b\x32\x15.initium.v1.PlanPiece\"S\n\x12UploadPlanResponse\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bweights_key\x18\x02 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"7\n\tPlanPiece\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x82\x01\n\x12ListTensorsRequest\x12$\n\x06recipe\x18\x01 \x01(\x0b\x32\x12.initium.v1.RecipeH\x00\x12\x15\n\x0brecipe_text\x18\x02 \x01(\x0cH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\tB\x08\n\x06source\"\\\n\x13ListTensorsResponse\x12,\n\x07tensors\x18\x01 \x03(\x0b\x32\x1b.initium.v1.InventoryTensor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x11ListModelsRequest\x12\x0f\n\x07library\x18\x01 \x01(\t\x12\x10\n\x08\x63ontains\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x12ListModelsResponse\x12\r\n\x05names\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bmodel_types\x18\x03 \x03(\t\"\x9a\x02\n\x0fInventoryTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x13\n\x0bmodule_path\x18\x05 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x06 \x03(\t\x12\x12\n\nclass_path\x18\x07 \x01(\t\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x12\r\n\x05roles\x18\t \x03(\t\x12\x12\n\x05\x62lock\x18\n \x01(\rH\x00\x88\x01\x01\x12&\n\x0c\x64\x65\x66\x61ult_fill\x18\x0b \x01(\x0b\x32\x10.initium.v1.Fill\x12\x15\n\rdefault_error\x18\x0c \x01(\tB\x08\n\x06_block\"\x92\x01\n\x0fGenerateRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\x12#\n\x05start\x18\x02 \x01(\x0b\x32\x14.initium.v1.Position\x12\x16\n\x0etensor_digests\x18\x03 \x01(\x08\x12\x14\n\x0cwithout_plan\x18\x04 \x01(\x08J\x04\x08\x05\x10\x08\".\n\x08Position\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04J\x04\x08\x03\x10\x08\"\xcf\x01\n\x10GenerateResponse\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.initium.v1.GenerateHeaderH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.initium.v1.ChunkH\x00\x12.\n\x07trailer\x18\x03 \x01(\x0b\x32\x1b.initium.v1.GenerateTrailerH\x00\x12.\n\x07tensors\x18\x04 \x01(\x0b\x32\x1b.initium.v1.StreamedTensorsH\x00\x42\t\n\x07message\"\x9f\x01\n\x0eGenerateHeader\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.initium.v1.Plan\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x13\n\x0bplan_digest\x18\x04 \x01(\x0c\x12\x12\n\nleaf_bytes\x18\x05 \x01(\r\x12\x17\n\x0f\x64igest_function\x18\x06 \x01(\t\"I\n\x05\x43hunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0cJ\x04\x08\x04\x10\x0f\"@\n\x0fGenerateTrailer\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.initium.v1.StreamedFileJ\x04\x08\x02\x10\x08\">\n\x0fStreamedTensors\x12+\n\x07tensors\x18\x01 \x03(\x0b\x32\x1a.initium.v1.StreamedTensor\",\n\x0cStreamedFile\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"0\n\x0eStreamedTensor\x12\x0e\n\x06tensor\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"~\n\x0bReadRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x13\n\x06length\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_lengthJ\x04\x08\x05\x10\n\"B\n\x0cReadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0cJ\x04\x08\x03\x10\x0f\"\x18\n\x16GetCapabilitiesRequest\"\xf2\x04\n\x17GetCapabilitiesResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x12\n\ngenerators\x18\x02 \x03(\t\x12\x0e\n\x06\x64types\x18\x03 \x03(\t\x12\x14\n\x0cinitializers\x18\x04 \x03(\t\x12\x45\n\tlibraries\x18\x05 \x03(\x0b\x32\x32.initium.v1.GetCapabilitiesResponse.LibrariesEntry\x12\x14\n\x0cmodule_types\x18\x06 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x08 \x01(\t\x12\x0f\n\x07threads\x18\t \x01(\r\x12\"\n\x06limits\x18\n \x01(\x0b\x32\x12.initium.v1.Limits\x12\x14\n\x0cplan_version\x18\x0b \x01(\r\x12\x12\n\noptimizers\x18\x0c \x03(\t\x12\x1b\n\x13oldest_plan_version\x18\r \x01(\r\x12T\n\x11torch_environment\x18\x0e \x03(\x0b\x32\x39.initium.v1.GetCapabilitiesResponse.TorchEnvironmentEntry\x12\x12\n\nfill_kinds\x18\x0f \x03(\t\x12\x15\n\rselector_keys\x18\x10 \x03(\t\x12\r\n\x05roles\x18\x11 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x12 \x03(\t\x1a\x30\n\x0eLibrariesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x37\n\x15TorchEnvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa9\x03\n\x06Limits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\x12\n\nleaf_bytes\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x01(\x04\x12\x15\n\rliteral_bytes\x18\x04 \x01(\x04\x12\x15\n\rbuild_seconds\x18\x05 \x01(\r\x12\x13\n\x0b\x62uild_bytes\x18\x06 \x01(\x04\x12\x14\n\x0cmodule_depth\x18\x07 \x01(\r\x12\x0f\n\x07tensors\x18\x08 \x01(\x04\x12\x16\n\x0ewhole_elements\x18\t \x01(\x04\x12\x12\n\nplan_bytes\x18\n \x01(\x04\x12\x0f\n\x07streams\x18\x0b \x01(\r\x12\x0e\n\x06\x62uilds\x18\x0c \x01(\r\x12\x12\n\nheld_bytes\x18\r \x01(\x04\x12\x0f\n\x07modules\x18\x0e \x01(\r\x12\x0c\n\x04\x61xes\x18\x0f \x01(\r\x12\r\n\x05parts\x18\x10 \x01(\r\x12\x12\n\nfill_depth\x18\x11 \x01(\r\x12\x16\n\x0eselector_depth\x18\x12 \x01(\r\x12\x11\n\tpage_size\x18\x13 \x01(\r\x12\x15\n\rtorch_seconds\x18\x14 \x01(\r\x12\x13\n\x0btorch_bytes\x18\x15 \x01(\x04\x32\x9f\x05\n\x0eInitiumService\x12G\n\x07Resolve\x12\x1a.initium.v1.ResolveRequest\x1a\x1b.initium.v1.ResolveResponse\"\x03\x90\x02\x01\x12X\n\x0c\x44ownloadPlan\x12\x1f.initium.v1.DownloadPlanRequest\x1a .initium.v1.DownloadPlanResponse\"\x03\x90\x02\x01\x30\x01\x12R\n\nUploadPlan\x12\x1d.initium.v1.UploadPlanRequest\x1a\x1e.initium.v1.UploadPlanResponse\"\x03\x90\x02\x02(\x01\x12S\n\x0bListTensors\x12\x1e.initium.v1.ListTensorsRequest\x1a\x1f.initium.v1.ListTensorsResponse\"\x03\x90\x02\x01\x12P\n\nListModels\x12\x1d.initium.v1.ListModelsRequest\x1a\x1e.initium.v1.ListModelsResponse\"\x03\x90\x02\x01\x12L\n\x08Generate\x12\x1b.initium.v1.GenerateRequest\x1a\x1c.initium.v1.GenerateResponse\"\x03\x90\x02\x01\x30\x01\x12@\n\x04Read\x12\x17.initium.v1.ReadRequest\x1a\x18.initium.v1.ReadResponse\"\x03\x90\x02\x01\x30\x01\x12_\n\x0fGetCapabilities\x12\".initium.v1.GetCapabilitiesRequest\x1a#.initium.v1.GetCapabilitiesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18initium/v1/service.proto\x12\ninitium.v1\x1a\x15initium/v1/fill.proto\x1a\x15initium/v1/plan.proto\x1a\x17initium/v1/recipe.proto\"\xa9\x01\n\nPlanSource\x12$\n\x06recipe\x18\x01 \x01(\x0b\x32\x12.initium.v1.RecipeH\x00\x12 \n\x04plan\x18\x02 \x01(\x0b\x32\x10.initium.v1.PlanH\x00\x12\x15\n\x0bplan_digest\x18\x03 \x01(\x0cH\x00\x12\x15\n\x0brecipe_text\x18\x04 \x01(\x0cH\x00\x12\x15\n\x0bweights_key\x18\x05 \x01(\x0cH\x00\x42\x08\n\x06sourceJ\x04\x08\x06\x10\x0f\"8\n\x0eResolveRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\"F\n\x0fResolveResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.initium.v1.Plan\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\"=\n\x13\x44ownloadPlanRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\"<\n\x14\x44ownloadPlanResponse\x12$\n\x05piece\x18\x01 \x01(\x0b\x32\x15.initium.v1.PlanPiece\"9\n\x11UploadPlanRequest\x12$\n\x05piece\x18\x01 \x01(\x0b\x32\x15.initium.v1.PlanPiece\"S\n\x12UploadPlanResponse\x12\x13\n\x0bplan_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bweights_key\x18\x02 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"7\n\tPlanPiece\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x82\x01\n\x12ListTensorsRequest\x12$\n\x06recipe\x18\x01 \x01(\x0b\x32\x12.initium.v1.RecipeH\x00\x12\x15\n\x0brecipe_text\x18\x02 \x01(\x0cH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\tB\x08\n\x06source\"\\\n\x13ListTensorsResponse\x12,\n\x07tensors\x18\x01 \x03(\x0b\x32\x1b.initium.v1.InventoryTensor\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x11ListModelsRequest\x12\x0f\n\x07library\x18\x01 \x01(\t\x12\x10\n\x08\x63ontains\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x12ListModelsResponse\x12\r\n\x05names\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bmodel_types\x18\x03 \x03(\t\"\x9a\x02\n\x0fInventoryTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x13\n\x0bmodule_path\x18\x05 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x06 \x03(\t\x12\x12\n\nclass_path\x18\x07 \x01(\t\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x12\r\n\x05roles\x18\t \x03(\t\x12\x12\n\x05\x62lock\x18\n \x01(\rH\x00\x88\x01\x01\x12&\n\x0c\x64\x65\x66\x61ult_fill\x18\x0b \x01(\x0b\x32\x10.initium.v1.Fill\x12\x15\n\rdefault_error\x18\x0c \x01(\tB\x08\n\x06_block\"\x92\x01\n\x0fGenerateRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\x12#\n\x05start\x18\x02 \x01(\x0b\x32\x14.initium.v1.Position\x12\x16\n\x0etensor_digests\x18\x03 \x01(\x08\x12\x14\n\x0cwithout_plan\x18\x04 \x01(\x08J\x04\x08\x05\x10\x08\".\n\x08Position\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04J\x04\x08\x03\x10\x08\"\xcf\x01\n\x10GenerateResponse\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.initium.v1.GenerateHeaderH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.initium.v1.ChunkH\x00\x12.\n\x07trailer\x18\x03 \x01(\x0b\x32\x1b.initium.v1.GenerateTrailerH\x00\x12.\n\x07tensors\x18\x04 \x01(\x0b\x32\x1b.initium.v1.StreamedTensorsH\x00\x42\t\n\x07message\"\x9f\x01\n\x0eGenerateHeader\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.initium.v1.Plan\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x04\x12\x16\n\x0eserver_version\x18\x03 \x01(\t\x12\x13\n\x0bplan_digest\x18\x04 \x01(\x0c\x12\x12\n\nleaf_bytes\x18\x05 \x01(\r\x12\x17\n\x0f\x64igest_function\x18\x06 \x01(\t\"I\n\x05\x43hunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0cJ\x04\x08\x04\x10\x0f\"@\n\x0fGenerateTrailer\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.initium.v1.StreamedFileJ\x04\x08\x02\x10\x08\">\n\x0fStreamedTensors\x12+\n\x07tensors\x18\x01 \x03(\x0b\x32\x1a.initium.v1.StreamedTensor\",\n\x0cStreamedFile\x12\x0c\n\x04\x66ile\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"0\n\x0eStreamedTensor\x12\x0e\n\x06tensor\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"~\n\x0bReadRequest\x12&\n\x06source\x18\x01 \x01(\x0b\x32\x16.initium.v1.PlanSource\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x13\n\x06length\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_lengthJ\x04\x08\x05\x10\n\"B\n\x0cReadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0cJ\x04\x08\x03\x10\x0f\"\x18\n\x16GetCapabilitiesRequest\"\xf2\x04\n\x17GetCapabilitiesResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x12\n\ngenerators\x18\x02 \x03(\t\x12\x0e\n\x06\x64types\x18\x03 \x03(\t\x12\x14\n\x0cinitializers\x18\x04 \x03(\t\x12\x45\n\tlibraries\x18\x05 \x03(\x0b\x32\x32.initium.v1.GetCapabilitiesResponse.LibrariesEntry\x12\x14\n\x0cmodule_types\x18\x06 \x03(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x08 \x01(\t\x12\x0f\n\x07threads\x18\t \x01(\r\x12\"\n\x06limits\x18\n \x01(\x0b\x32\x12.initium.v1.Limits\x12\x14\n\x0cplan_version\x18\x0b \x01(\r\x12\x12\n\noptimizers\x18\x0c \x03(\t\x12\x1b\n\x13oldest_plan_version\x18\r \x01(\r\x12T\n\x11torch_environment\x18\x0e \x03(\x0b\x32\x39.initium.v1.GetCapabilitiesResponse.TorchEnvironmentEntry\x12\x12\n\nfill_kinds\x18\x0f \x03(\t\x12\x15\n\rselector_keys\x18\x10 \x03(\t\x12\r\n\x05roles\x18\x11 \x03(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x12 \x03(\t\x1a\x30\n\x0eLibrariesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x37\n\x15TorchEnvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa9\x03\n\x06Limits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\x12\n\nleaf_bytes\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x01(\x04\x12\x15\n\rliteral_bytes\x18\x04 \x01(\x04\x12\x15\n\rbuild_seconds\x18\x05 \x01(\r\x12\x13\n\x0b\x62uild_bytes\x18\x06 \x01(\x04\x12\x14\n\x0cmodule_depth\x18\x07 \x01(\r\x12\x0f\n\x07tensors\x18\x08 \x01(\x04\x12\x16\n\x0ewhole_elements\x18\t \x01(\x04\x12\x12\n\nplan_bytes\x18\n \x01(\x04\x12\x0f\n\x07streams\x18\x0b \x01(\r\x12\x0e\n\x06\x62uilds\x18\x0c \x01(\r\x12\x12\n\nheld_bytes\x18\r \x01(\x04\x12\x0f\n\x07modules\x18\x0e \x01(\r\x12\x0c\n\x04\x61xes\x18\x0f \x01(\r\x12\r\n\x05parts\x18\x10 \x01(\r\x12\x12\n\nfill_depth\x18\x11 \x01(\r\x12\x16\n\x0eselector_depth\x18\x12 \x01(\r\x12\x11\n\tpage_size\x18\x13 \x01(\r\x12\x15\n\rtorch_seconds\x18\x14 \x01(\r\x12\x13\n\x0btorch_bytes\x18\x15 \x01(\x04\x32\x9f\x05\n\x0eInitiumService\x12G\n\x07Resolve\x12\x1a.initium.v1.ResolveRequest\x1a\x1b.initium.v1.ResolveResponse\"\x03\x90\x02\x01\x12X\n\x0c\x44ownloadPlan\x12\x1f.initium.v1.DownloadPlanRequest\x1a .initium.v1.DownloadPlanResponse\"\x03\x90\x02\x01\x30\x01\x12R\n\nUploadPlan\x12\x1d.initium.v1.UploadPlanRequest\x1a\x1e.initium.v1.UploadPlanResponse\"\x03\x90\x02\x02(\x01\x12S\n\x0bListTensors\x12\x1e.initium.v1.ListTensorsRequest\x1a\x1f.initium.v1.ListTensorsResponse\"\x03\x90\x02\x01\x12P\n\nListModels\x12\x1d.initium.v1.ListModelsRequest\x1a\x1e.initium.v1.ListModelsResponse\"\x03\x90\x02\x01\x12L\n\x08Generate\x12\x1b.initium.v1.GenerateRequest\x1a\x1c.initium.v1.GenerateResponse\"\x03\x90\x02\x01\x30\x01\x12@\n\x04Read\x12\x17.initium.v1.ReadRequest\x1a\x18.initium.v1.ReadResponse\"\x03\x90\x02\x01\x30\x01\x12_\n\x0fGetCapabilities\x12\".initium.v1.GetCapabilitiesRequest\x1a#.initium.v1.GetCapabilitiesResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,64 +54,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INITIUMSERVICE'].methods_by_name['Read']._serialized_options = b'\220\002\001'
   _globals['_INITIUMSERVICE'].methods_by_name['GetCapabilities']._loaded_options = None
   _globals['_INITIUMSERVICE'].methods_by_name['GetCapabilities']._serialized_options = b'\220\002\001'
-  _globals['_PLANSOURCE']._serialized_start=89
-  _globals['_PLANSOURCE']._serialized_end=258
-  _globals['_RESOLVEREQUEST']._serialized_start=260
-  _globals['_RESOLVEREQUEST']._serialized_end=316
-  _globals['_RESOLVERESPONSE']._serialized_start=318
-  _globals['_RESOLVERESPONSE']._serialized_end=388
-  _globals['_DOWNLOADPLANREQUEST']._serialized_start=390
-  _globals['_DOWNLOADPLANREQUEST']._serialized_end=451
-  _globals['_DOWNLOADPLANRESPONSE']._serialized_start=453
-  _globals['_DOWNLOADPLANRESPONSE']._serialized_end=513
-  _globals['_UPLOADPLANREQUEST']._serialized_start=515
-  _globals['_UPLOADPLANREQUEST']._serialized_end=572
-  _globals['_UPLOADPLANRESPONSE']._serialized_start=574
-  _globals['_UPLOADPLANRESPONSE']._serialized_end=657
-  _globals['_PLANPIECE']._serialized_start=659
-  _globals['_PLANPIECE']._serialized_end=714
-  _globals['_LISTTENSORSREQUEST']._serialized_start=717
-  _globals['_LISTTENSORSREQUEST']._serialized_end=847
-  _globals['_LISTTENSORSRESPONSE']._serialized_start=849
-  _globals['_LISTTENSORSRESPONSE']._serialized_end=941
-  _globals['_LISTMODELSREQUEST']._serialized_start=943
-  _globals['_LISTMODELSREQUEST']._serialized_end=1036
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1038
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1119
-  _globals['_INVENTORYTENSOR']._serialized_start=1122
-  _globals['_INVENTORYTENSOR']._serialized_end=1404
-  _globals['_GENERATEREQUEST']._serialized_start=1407
-  _globals['_GENERATEREQUEST']._serialized_end=1553
-  _globals['_POSITION']._serialized_start=1555
-  _globals['_POSITION']._serialized_end=1601
-  _globals['_GENERATERESPONSE']._serialized_start=1604
-  _globals['_GENERATERESPONSE']._serialized_end=1811
-  _globals['_GENERATEHEADER']._serialized_start=1814
-  _globals['_GENERATEHEADER']._serialized_end=1973
-  _globals['_CHUNK']._serialized_start=1975
-  _globals['_CHUNK']._serialized_end=2048
-  _globals['_GENERATETRAILER']._serialized_start=2050
-  _globals['_GENERATETRAILER']._serialized_end=2114
-  _globals['_STREAMEDTENSORS']._serialized_start=2116
-  _globals['_STREAMEDTENSORS']._serialized_end=2178
-  _globals['_STREAMEDFILE']._serialized_start=2180
-  _globals['_STREAMEDFILE']._serialized_end=2224
-  _globals['_STREAMEDTENSOR']._serialized_start=2226
-  _globals['_STREAMEDTENSOR']._serialized_end=2274
-  _globals['_READREQUEST']._serialized_start=2276
-  _globals['_READREQUEST']._serialized_end=2402
-  _globals['_READRESPONSE']._serialized_start=2404
-  _globals['_READRESPONSE']._serialized_end=2470
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=2472
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=2496
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=2499
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=3125
-  _globals['_GETCAPABILITIESRESPONSE_LIBRARIESENTRY']._serialized_start=3020
-  _globals['_GETCAPABILITIESRESPONSE_LIBRARIESENTRY']._serialized_end=3068
-  _globals['_GETCAPABILITIESRESPONSE_TORCHENVIRONMENTENTRY']._serialized_start=3070
-  _globals['_GETCAPABILITIESRESPONSE_TORCHENVIRONMENTENTRY']._serialized_end=3125
-  _globals['_LIMITS']._serialized_start=3128
-  _globals['_LIMITS']._serialized_end=3553
-  _globals['_INITIUMSERVICE']._serialized_start=3556
-  _globals['_INITIUMSERVICE']._serialized_end=4227
+  _globals['_PLANSOURCE']._serialized_start=112
+  _globals['_PLANSOURCE']._serialized_end=281
+  _globals['_RESOLVEREQUEST']._serialized_start=283
+  _globals['_RESOLVEREQUEST']._serialized_end=339
+  _globals['_RESOLVERESPONSE']._serialized_start=341
+  _globals['_RESOLVERESPONSE']._serialized_end=411
+  _globals['_DOWNLOADPLANREQUEST']._serialized_start=413
+  _globals['_DOWNLOADPLANREQUEST']._serialized_end=474
+  _globals['_DOWNLOADPLANRESPONSE']._serialized_start=476
+  _globals['_DOWNLOADPLANRESPONSE']._serialized_end=536
+  _globals['_UPLOADPLANREQUEST']._serialized_start=538
+  _globals['_UPLOADPLANREQUEST']._serialized_end=595
+  _globals['_UPLOADPLANRESPONSE']._serialized_start=597
+  _globals['_UPLOADPLANRESPONSE']._serialized_end=680
+  _globals['_PLANPIECE']._serialized_start=682
+  _globals['_PLANPIECE']._serialized_end=737
+  _globals['_LISTTENSORSREQUEST']._serialized_start=740
+  _globals['_LISTTENSORSREQUEST']._serialized_end=870
+  _globals['_LISTTENSORSRESPONSE']._serialized_start=872
+  _globals['_LISTTENSORSRESPONSE']._serialized_end=964
+  _globals['_LISTMODELSREQUEST']._serialized_start=966
+  _globals['_LISTMODELSREQUEST']._serialized_end=1059
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1061
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1142
+  _globals['_INVENTORYTENSOR']._serialized_start=1145
+  _globals['_INVENTORYTENSOR']._serialized_end=1427
+  _globals['_GENERATEREQUEST']._serialized_start=1430
+  _globals['_GENERATEREQUEST']._serialized_end=1576
+  _globals['_POSITION']._serialized_start=1578
+  _globals['_POSITION']._serialized_end=1624
+  _globals['_GENERATERESPONSE']._serialized_start=1627
+  _globals['_GENERATERESPONSE']._serialized_end=1834
+  _globals['_GENERATEHEADER']._serialized_start=1837
+  _globals['_GENERATEHEADER']._serialized_end=1996
+  _globals['_CHUNK']._serialized_start=1998
+  _globals['_CHUNK']._serialized_end=2071
+  _globals['_GENERATETRAILER']._serialized_start=2073
+  _globals['_GENERATETRAILER']._serialized_end=2137
+  _globals['_STREAMEDTENSORS']._serialized_start=2139
+  _globals['_STREAMEDTENSORS']._serialized_end=2201
+  _globals['_STREAMEDFILE']._serialized_start=2203
+  _globals['_STREAMEDFILE']._serialized_end=2247
+  _globals['_STREAMEDTENSOR']._serialized_start=2249
+  _globals['_STREAMEDTENSOR']._serialized_end=2297
+  _globals['_READREQUEST']._serialized_start=2299
+  _globals['_READREQUEST']._serialized_end=2425
+  _globals['_READRESPONSE']._serialized_start=2427
+  _globals['_READRESPONSE']._serialized_end=2493
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=2495
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=2519
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=2522
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=3148
+  _globals['_GETCAPABILITIESRESPONSE_LIBRARIESENTRY']._serialized_start=3043
+  _globals['_GETCAPABILITIESRESPONSE_LIBRARIESENTRY']._serialized_end=3091
+  _globals['_GETCAPABILITIESRESPONSE_TORCHENVIRONMENTENTRY']._serialized_start=3093
+  _globals['_GETCAPABILITIESRESPONSE_TORCHENVIRONMENTENTRY']._serialized_end=3148
+  _globals['_LIMITS']._serialized_start=3151
+  _globals['_LIMITS']._serialized_end=3576
+  _globals['_INITIUMSERVICE']._serialized_start=3579
+  _globals['_INITIUMSERVICE']._serialized_end=4250
 # @@protoc_insertion_point(module_scope)

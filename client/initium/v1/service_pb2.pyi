@@ -1,3 +1,4 @@
+from initium.v1 import fill_pb2 as _fill_pb2
 from initium.v1 import plan_pb2 as _plan_pb2
 from initium.v1 import recipe_pb2 as _recipe_pb2
 from google.protobuf.internal import containers as _containers
@@ -140,9 +141,9 @@ class InventoryTensor(_message.Message):
     aliases: _containers.RepeatedScalarFieldContainer[str]
     roles: _containers.RepeatedScalarFieldContainer[str]
     block: int
-    default_fill: _plan_pb2.Fill
+    default_fill: _fill_pb2.Fill
     default_error: str
-    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[_Union[_plan_pb2.TensorKind, str]] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_plan_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., kind: _Optional[_Union[_plan_pb2.TensorKind, str]] = ..., module_path: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., block: _Optional[int] = ..., default_fill: _Optional[_Union[_fill_pb2.Fill, _Mapping]] = ..., default_error: _Optional[str] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
     __slots__ = ("source", "start", "tensor_digests", "without_plan")

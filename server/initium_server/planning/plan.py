@@ -10,7 +10,7 @@ from initium.errors import invalid
 from initium.plan.fills import encode_fill
 from initium.plan.layout import RESERVED_NAMES, TensorSpec, file_key, lay_out, limit_of, spec_of, write_layout
 from initium.plan.limits import Limits, check_size
-from initium.v1 import plan_pb2, recipe_pb2
+from initium.v1 import fill_pb2, plan_pb2, recipe_pb2
 from initium_law import LAW
 from initium_law.grammar import literals as literals_of
 from initium_server.planning.groups import Grouping
@@ -40,7 +40,7 @@ def make_plan(
     if recipe.output.HasField("max_shard_bytes"):
         plan.max_shard_bytes = recipe.output.max_shard_bytes
     specs = [spec_of(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
-    fills: dict[int, plan_pb2.Fill] = {}  # Many tensors have one fill.
+    fills: dict[int, fill_pb2.Fill] = {}  # Many tensors have one fill.
     for spec, assignment in sorted(zip(specs, assignments, strict=True), key=lambda pair: file_key(pair[0])):
         fill = None
         if drawn:
@@ -74,7 +74,7 @@ def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
     return seal(other)
 
 
-def _planned(spec: TensorSpec, assignment: Assignment, fill: plan_pb2.Fill | None) -> plan_pb2.PlannedTensor:
+def _planned(spec: TensorSpec, assignment: Assignment, fill: fill_pb2.Fill | None) -> plan_pb2.PlannedTensor:
     tensor = assignment.tensor
     return plan_pb2.PlannedTensor(
         name=spec.name,

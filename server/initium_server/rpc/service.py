@@ -21,8 +21,8 @@ from initium.contract.wording import counted
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
 from initium.v1 import plan_pb2, service_pb2
+from initium.v1.fill_pb2 import Fill
 from initium.v1.init_pb2 import Selector
-from initium.v1.plan_pb2 import Fill
 from initium_law import draw
 from initium_law.dtypes import FLOATS
 from initium_server.planning import selectors
