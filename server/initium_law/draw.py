@@ -13,6 +13,7 @@ from initium_law import grammar
 from initium_law.dtypes import FLOATS, ITEM_SIZE, Bytes
 from initium_law.engine import ENGINE, Engine
 from initium_law.fills import whole
+from initium_law.fills.broadcast import broadcast
 from initium_law.fills.parts import Layer, layered
 from initium_law.fills.place import Place
 from initium_law.fills.pointwise import pointwise
@@ -137,6 +138,20 @@ def _copy(fill: grammar.Copy, place: Place) -> Writer:
     return _writer(fill.fill, replace(place, name=fill.name))
 
 
+def _broadcast(fill: grammar.Broadcast, place: Place) -> Writer:
+    axes = len(place.whole)
+    if not fill.axes or list(fill.axes) != sorted(set(fill.axes)) or not 0 <= min(fill.axes) <= max(fill.axes) < axes:
+        raise ValueError(
+            f"broadcast needs axes of its {axes}-D tensor, ascending and one at least, not {list(fill.axes)}"
+        )
+    ends = dict.fromkeys(fill.axes, 1)
+    whole = tuple(ends.get(axis, extent) for axis, extent in enumerate(place.whole))
+    start = tuple(0 if axis in ends else low for axis, low in enumerate(place.start))
+    stop = tuple(ends.get(axis, high) for axis, high in enumerate(place.stop))
+    inner = _writer(fill.fill, replace(place, whole=whole, start=start, stop=stop))
+    return broadcast(inner, place.whole, fill.axes, place.size)
+
+
 def _parts(fill: grammar.Parts, place: Place) -> Writer:
     if len(fill.parts) > MAX_PARTS:
         raise ValueError(f"a fill of {len(fill.parts)} parts; {MAX_PARTS} are the most")
@@ -193,6 +208,7 @@ _MAKERS: Mapping[type[Fill], Callable[[Any, Place], Writer]] = {
     grammar.Sparse: whole.sparse,
     grammar.Permutation: whole.permutation,
     grammar.NormOf: _norm_of,
+    grammar.Broadcast: _broadcast,
     grammar.Parts: _parts,
 }
 """Kind of fill -> what makes its writer."""

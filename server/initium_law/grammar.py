@@ -140,6 +140,15 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Values repeated along axes, as `torch.Tensor.expand`: those that `fill` has where these axes are 1 long."""
+
+    axes: tuple[int, ...]
+    """Ascending."""
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A box of the tensor, `start[k] <= index[k] < stop[k]` on every axis k, and the fill that it holds."""
 
@@ -177,6 +186,7 @@ Fill = (
     | Permutation
     | NormOf
     | Copy
+    | Broadcast
     | Parts
 )
 

@@ -116,8 +116,8 @@ def as_data(**changes: Any) -> dict[str, Any]:
 
 UNREADABLE: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "newer": (
-        as_data(plan_version=2, more=1),
-        "plan_version 2 is newer than this client reads (1); upgrade initium",
+        as_data(plan_version=3, more=1),
+        "plan_version 3 is newer than this client reads (2); upgrade initium",
         [],
     ),
     "unknown keys": (

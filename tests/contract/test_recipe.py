@@ -254,7 +254,7 @@ def test_unknown_keys_of_plan_files_are_named_as_they_are_written(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"plan_version": 2, "tensor": []}', "plan_version 2 is newer"),
+        ('{"plan_version": 3, "tensor": []}', "plan_version 3 is newer"),
         ('{"plan_version": 1, "nonsense": 1}', "not a plan"),
         ('{"seed": 1}', "it has no plan_version"),
         ("[", "is not JSON"),

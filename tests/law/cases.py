@@ -7,6 +7,7 @@ import math
 
 from initium_law.grammar import (
     Arange,
+    Broadcast,
     Constant,
     Copy,
     Dirac,
@@ -90,6 +91,11 @@ LITERAL = bytes(range(1, 49))
 LITERALS = {hashlib.sha256(LITERAL).hexdigest(): LITERAL}
 _LITERAL = Literal(hashlib.sha256(LITERAL).hexdigest())
 
+_ANGLES = Broadcast((2,), Uniform(0.0, 2 * math.pi))
+_ROPE = Parts(
+    Pointwise("multiply", (Linspace(1.0, 0.25, 2), Pointwise("cos", (_ANGLES,)))),
+    (Part((0, 0, 3), (2, 4, 6), Pointwise("cos", (Pointwise("add", (_ANGLES, Constant(math.pi / 2))),))),),
+)
 _NEGATIVE = Constant(-1.0)
 _STEP = Pointwise("exp", (Uniform(math.log(0.001), math.log(0.1)),))
 _CLAMPED = Pointwise("clamp", (_STEP, Constant(1e-4), Constant(0.05)))
@@ -208,6 +214,14 @@ TENSORS: list[Tensor] = [
     (7, "z", "F32", (3, 2), Sparse(0.5, 0.0)),
     *((7, "q", dtype, (1, 2), Orthogonal(1e39)) for dtype in ("F64", "F32", "F8_E4M3")),
     *((7, "g", dtype, (2,), NormOf("v", (2, 4), Constant(3e38), 0)) for dtype in ("F32", "F16", "F8_E4M3")),
+    (7, "rope", "F32", (3, 4), Broadcast((0,), Normal(0.0, 1.0))),
+    (7, "rope", "BF16", (3, 4), Broadcast((1,), Normal(0.0, 1.0))),
+    (7, "rope", "F32", (2, 3, 2), Broadcast((0, 2), Uniform(0.0, 1.0))),
+    (7, "rope", "I64", (2, 3), Broadcast((0,), Arange(0.0, 1.0, 1))),
+    (7, "rope", "F32", (2, 4, 6), _ROPE),
+    (7, "rope", "F32", (4, 5), Parts(Constant(0.0), (Part((1, 1), (3, 4), Broadcast((1,), Normal(0.0, 1.0))),))),
+    (7, "rope", "F32", (4, 2), Parts(Constant(0.0), (Part((1, 0), (4, 2), Broadcast((0,), Orthogonal(1.0))),))),
+    (7, "rope", "F32", (3, 0), Broadcast((1,), Normal(0.0, 1.0))),
 ]
 """Small enough to read."""
 
@@ -225,6 +239,8 @@ BIG: list[Tensor] = [
     (42, "order", "I32", (100_000,), Permutation()),
     (42, "norms", "F32", (500, 1), NormOf("fc.weight", (500, 1000), Normal(0.0, 0.02), 0)),
     (42, "dt", "F32", (5000,), _SOFTPLUS_INVERSE),
+    (42, "rope", "F32", (3, 500, 200), Broadcast((0, 2), Normal(0.0, 1.0))),
+    (42, "rope", "F32", (700, 300), Broadcast((0,), Normal(0.0, 1.0))),
     (42, "nested", "F32", (600, 400), Parts(Normal(0.0, 1.0), (Part((0, 100), (600, 300), Orthogonal(1.0)),))),
 ]
 """Tensors whose digests stand in the vectors."""
@@ -282,6 +298,11 @@ REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
     ("F32", (4, 4), Parts(Constant(0.0), (Part((0,), (2,), Constant(1.0)),))),
     ("F32", (4, 4), Parts(Constant(0.0), (Part((0, 0), (2, 2), Uniform(1.0, 0.0)), Part((0, 0), (4, 4), Eye())))),
     ("U8", (4, 0), Arange(-3.0, 2.0, 0)),
+    ("F32", (4, 4), Broadcast((), Constant(1.0))),
+    ("F32", (4, 4), Broadcast((1, 0), Constant(1.0))),
+    ("F32", (4, 4), Broadcast((0, 0), Constant(1.0))),
+    ("F32", (4, 4), Broadcast((2,), Constant(1.0))),
+    ("I32", (4, 0), Broadcast((1,), Constant(0.5))),
     ("I32", (4,), Uniform(1.0, 1.0)),
     ("I32", (4,), Normal(1.0, 0.0)),
     ("BOOL", (4,), TruncNormal(0.0, 0.0, -1.0, 1.0)),

@@ -63,6 +63,8 @@ def elements(fill: fills.Fill, place: Place, dtype: str) -> Array:
             return np.frombuffer(place.literals[digest], bits(dtype)).reshape(place.shape)
         case fills.Copy(name, inner):
             return elements(inner, place._replace(name=name), dtype)
+        case fills.Broadcast(axes, inner):
+            return _broadcast(axes, inner, place, dtype)
         case fills.Parts(base, parts):
             return _parts(base, parts, place, dtype)
         case fills.Uniform(low, high) if low == high:
@@ -101,6 +103,14 @@ def rendered(value: Single, dtype: str) -> Array:
     infinity = form.nan if form.infinity is None else form.infinity
     out[value == np.inf], out[value == -np.inf], out[np.isnan(value)] = infinity, infinity | sign, form.nan
     return out
+
+
+def _broadcast(axes: tuple[int, ...], fill: fills.Fill, place: Place, dtype: str) -> Array:
+    def short(extents: tuple[int, ...], on_axes: int) -> tuple[int, ...]:
+        return tuple(on_axes if axis in axes else extent for axis, extent in enumerate(extents))
+
+    inner = place._replace(whole=short(place.whole, 1), start=short(place.start, 0), stop=short(place.stop, 1))
+    return np.broadcast_to(elements(fill, inner, dtype), place.shape)
 
 
 def _parts(base: fills.Fill, parts: tuple[fills.Part, ...], place: Place, dtype: str) -> Array:

@@ -15,9 +15,11 @@ from torch import Tensor
 from initium_law import prepare
 from initium_law.grammar import (
     Arange,
+    Broadcast,
     Constant,
     Copy,
     Fill,
+    Linspace,
     Normal,
     NormOf,
     Part,
@@ -108,6 +110,10 @@ PATTERNS: dict[str, tuple[Fill, object]] = {
             op("add", op("exp", op("multiply", op("multiply", op("log", Uniform(0.81, 0.998)), 0.5), -1.0)), -1.0),
         ),
         recurrent_gemma,
+    ),
+    "rand > mul > expand > cos > mul (rope_mixed)": (
+        op("multiply", Linspace(1.0, 0.1, 1), op("cos", op("multiply", Broadcast((1,), UNIFORM), 2 * math.pi))),
+        lambda: torch.linspace(1.0, 0.1, 16) * (drawn(UNIFORM, (24, 1)) * (2 * math.pi)).expand(24, 16).cos(),
     ),
     "uniform_ > sqrt > cos": (op("cos", op("sqrt", UNIFORM)), lambda: drawn(UNIFORM).sqrt().cos()),
 }

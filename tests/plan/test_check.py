@@ -9,8 +9,10 @@ import pytest
 from initium.contract.canonical import seal
 from initium.errors import InitiumError, LimitExceeded, PlanError, Unsupported
 from initium.plan.check import check_plan
+from initium.plan.checkpoint import VirtualCheckpoint
 from initium.plan.layout import layout_of, write_layout
 from initium.plan.limits import Limits
+from initium.v1.fill_pb2 import Fill
 from initium.v1.plan_pb2 import Plan
 from initium_law.draw import MAX_AXES
 from initium_law.grammar import Constant
@@ -71,7 +73,7 @@ CHANGES: dict[str, tuple[Callable[[Plan], object], str, str]] = {
     "generator": (lambda p: setattr(p, "generator", "mt19937"), "generator", "mt19937"),
     "no generator": (lambda p: p.ClearField("generator"), "generator", "unknown"),
     "group": (lambda p: setattr(p.tensors[3], "group", 0), "tensors[3].group", "the plan has 0 groups"),
-    "no version": (lambda p: p.ClearField("plan_version"), "plan_version", "required: 1"),
+    "no version": (lambda p: p.ClearField("plan_version"), "plan_version", "required: 1 to 2"),
     "not a number": (
         lambda p: p.groups.groups.add().options.update({"lr": float("nan")}),
         "groups.groups[0].options.lr",
@@ -137,13 +139,13 @@ def test_a_digest_that_is_given_must_be_right(field: str) -> None:
     assert getattr(make_plan(), field) in error.violations[0].message
 
 
-@pytest.mark.parametrize("version", [2, 1 << 31])
+@pytest.mark.parametrize("version", [3, 1 << 31])
 def test_another_version_is_unsupported(version: int) -> None:
     plan = unsealed(make_plan())
     plan.plan_version = version
     error = failure(plan)
     assert (type(error), error.reason) == (Unsupported, "UNSUPPORTED")
-    assert f"plan_version is {version}; 1 is read here" in error.message
+    assert f"plan_version is {version}; 1 to 2 are read here" in error.message
 
 
 def test_an_unknown_kind_of_tensor_is_unsupported() -> None:
@@ -198,3 +200,20 @@ def test_what_is_just_within_bounds_passes() -> None:
 
 def test_what_is_just_within_the_limits_passes() -> None:
     check_plan(make_plan(), Limits(elements=246, tensors=9, literal_bytes=24))
+
+
+def test_a_plan_says_the_version_that_its_fills_need() -> None:
+    """Servers write the lowest; a plan whose version is too low for a fill is not valid."""
+    plan = unsealed(make_plan())
+    fill = plan.tensors[0].fill
+    inner = Fill()
+    inner.CopyFrom(fill)
+    fill.parts.base.broadcast.axes.append(0)
+    fill.parts.base.broadcast.fill.CopyFrom(inner)
+    with pytest.raises(PlanError) as caught:
+        VirtualCheckpoint(plan)
+    (violation,) = caught.value.violations
+    assert violation.field == "tensors[0].fill"
+    assert violation.message == "broadcast needs plan_version 2; the plan says 1"
+    plan.plan_version = 2
+    VirtualCheckpoint(plan)

@@ -38,6 +38,7 @@ FILLS = st.recursive(
     lambda inner: (
         st.builds(fills.Copy, NAMES, inner)
         | st.builds(fills.NormOf, NAMES, EXTENTS, inner, st.integers(0, 9))
+        | st.builds(fills.Broadcast, st.lists(st.integers(0, 9), max_size=3).map(tuple), inner)
         | st.builds(fills.Pointwise, st.sampled_from(list(fills.POINTWISE)), st.lists(inner, max_size=3).map(tuple))
         | st.builds(fills.Parts, inner, st.lists(st.builds(fills.Part, EXTENTS, EXTENTS, inner), max_size=3).map(tuple))
     ),

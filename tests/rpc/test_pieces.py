@@ -111,7 +111,7 @@ def test_what_the_pieces_make_is_checked_like_any_plan(served: Serving) -> None:
     plan.tensors[0].dtype = "F31"
     cases["a bad field"] = plan.SerializeToString(), "INVALID_PLAN"
     cases["a newer field"] = plan.SerializeToString() + b"\xca\x30\x01x", "UNSUPPORTED"
-    plan.tensors[0].dtype, plan.plan_version = "F32", 2
+    plan.tensors[0].dtype, plan.plan_version = "F32", 3
     cases["a newer version"] = plan.SerializeToString(), "UNSUPPORTED"
     plan.plan_version, plan.plan_digest = 1, "0" * 64
     cases["another digest"] = plan.SerializeToString(), "PLAN_DIGEST_MISMATCH"

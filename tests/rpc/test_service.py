@@ -444,7 +444,7 @@ def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     )
     with serving(tmp_path, settings) as served:
         found = served.stub.GetCapabilities(pb.GetCapabilitiesRequest())
-    assert (found.server_version, found.plan_version) == (version("initium"), 1)
+    assert (found.server_version, found.plan_version) == (version("initium"), 2)
     assert (found.device, found.backend, found.threads) == ("cpu", "numba", 3)
     assert list(found.generators) == ["stream-v1", "torch"]
     assert list(found.dtypes) == ["F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"]

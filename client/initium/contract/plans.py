@@ -18,8 +18,11 @@ from initium.files import PARTIAL, replace_file
 from initium.v1.fill_pb2 import Fill
 from initium.v1.plan_pb2 import Plan, PlannedTensor
 
-PLAN_VERSION = 1
-"""The plan_version that is written, and the newest that is read."""
+PLAN_VERSION = 2
+"""The newest plan_version that is written and read."""
+
+OLDEST_PLAN_VERSION = 1
+"""The oldest."""
 
 MANIFEST = "manifest.json"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from initium.contract.generators import GENERATORS
 from initium.contract.messages import check_finite
-from initium.contract.plans import PLAN_VERSION, check_digests, check_files
+from initium.contract.plans import OLDEST_PLAN_VERSION, PLAN_VERSION, check_digests, check_files
 from initium.contract.wording import counted, suggestion
 from initium.errors import PlanError, Unsupported, Violation, invalid
 from initium.plan.layout import (
@@ -37,9 +37,10 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> Layout:
     Errors: Unsupported, PlanError, LimitExceeded.
     """
     if not plan.plan_version:
-        raise invalid("plan_version", f"required: {PLAN_VERSION}", PlanError)
-    if plan.plan_version != PLAN_VERSION:
-        raise Unsupported(f"plan_version is {plan.plan_version}; {PLAN_VERSION} is read here")
+        raise invalid("plan_version", f"required: {OLDEST_PLAN_VERSION} to {PLAN_VERSION}", PlanError)
+    if not OLDEST_PLAN_VERSION <= plan.plan_version <= PLAN_VERSION:
+        text = f"plan_version is {plan.plan_version}; {OLDEST_PLAN_VERSION} to {PLAN_VERSION} are read here"
+        raise Unsupported(text)
     for part, path in ((plan.groups, "groups"), (plan.recipe, "recipe")):  # Nothing else holds a Struct.
         check_finite(part, PlanError, path)
     if plan.files:

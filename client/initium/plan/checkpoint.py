@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from initium.contract.leaves import Leaf, Span, all_spans, leaf_digest
 from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError, RequestError, invalid
 from initium.plan.ahead import in_order
-from initium.plan.fills import decode_fill
+from initium.plan.fills import SINCE, decode_fill, version_of
 from initium.plan.layout import Layout, SmallFile, layout_of
 from initium.plan.packed import PackedPlan
 from initium.v1 import plan_pb2
 from initium_law import ENGINE, Drawer, Engine, TooLargeError, prepare
 from initium_law.dtypes import Bytes
+from initium_law.grammar import KINDS
 
 MAX_DRAWERS = 256
 """Tensors that a checkpoint keeps ready to be drawn: the leaves under way at one time are of few large ones."""
@@ -187,7 +188,7 @@ def _check_fills(plan: plan_pb2.Plan, literals: Mapping[str, bytes], engine: Eng
         key = tensor.fill.SerializeToString(), tuple(tensor.shape), tensor.dtype
         drawer = tried.get(key)
         if drawer is None:
-            drawer = tried[key] = _tried(tensor, f"tensors[{i}].fill", plan.seed, literals, engine)
+            drawer = tried[key] = _tried(tensor, f"tensors[{i}].fill", plan, literals, engine)
         cheap.append(drawer.cheap)
         own, whole = own + drawer.elements, whole + drawer.whole_elements
     if whole > own + engine.whole_elements:
@@ -198,11 +199,14 @@ def _check_fills(plan: plan_pb2.Plan, literals: Mapping[str, bytes], engine: Eng
 
 
 def _tried(
-    tensor: plan_pb2.PlannedTensor, path: str, seed: int, literals: Mapping[str, bytes], engine: Engine
+    tensor: plan_pb2.PlannedTensor, path: str, plan: plan_pb2.Plan, literals: Mapping[str, bytes], engine: Engine
 ) -> Drawer:
     fill = decode_fill(tensor.fill, path)
+    if (needed := version_of(fill)) > plan.plan_version:
+        kind = next(name for name, kind in KINDS.items() if SINCE.get(kind) == needed)
+        raise invalid(path, f"{kind} needs plan_version {needed}; the plan says {plan.plan_version}", PlanError)
     try:
-        return prepare(fill, seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals, engine)
+        return prepare(fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals, engine)
     except TooLargeError as error:
         what, remedy = f"{tensor.name}: {error}", "use another initializer, or a server with a larger limit"
         raise LimitExceeded.of(what, "whole_elements", engine.whole_elements, remedy, path) from None

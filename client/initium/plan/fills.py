@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.message import Message
@@ -10,9 +11,17 @@ from google.protobuf.message import Message
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
 from initium.v1 import fill_pb2
-from initium_law.grammar import KINDS, Fill, Part
+from initium_law.grammar import KINDS, Broadcast, Fill, Part, inner_fills
+
+SINCE: Mapping[type[Fill], int] = {Broadcast: 2}
+"""The plan_version that brought a kind of fill, where that is not the first."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def version_of(fill: Fill) -> int:
+    """The lowest plan_version that can say the fill."""
+    return max(SINCE.get(type(fill), 1), *map(version_of, inner_fills(fill)), 1)
 
 
 def encode_fill(fill: Fill) -> fill_pb2.Fill:

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Fill(_message.Message):
-    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of")
+    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of", "broadcast")
     CONSTANT_FIELD_NUMBER: _ClassVar[int]
     UNIFORM_FIELD_NUMBER: _ClassVar[int]
     NORMAL_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class Fill(_message.Message):
     SPARSE_FIELD_NUMBER: _ClassVar[int]
     PERMUTATION_FIELD_NUMBER: _ClassVar[int]
     NORM_OF_FIELD_NUMBER: _ClassVar[int]
+    BROADCAST_FIELD_NUMBER: _ClassVar[int]
     constant: ConstantFill
     uniform: UniformFill
     normal: NormalFill
@@ -40,7 +41,8 @@ class Fill(_message.Message):
     sparse: SparseFill
     permutation: PermutationFill
     norm_of: NormOfFill
-    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ..., arange: _Optional[_Union[ArangeFill, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceFill, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseFill, _Mapping]] = ..., orthogonal: _Optional[_Union[OrthogonalFill, _Mapping]] = ..., sparse: _Optional[_Union[SparseFill, _Mapping]] = ..., permutation: _Optional[_Union[PermutationFill, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfFill, _Mapping]] = ...) -> None: ...
+    broadcast: BroadcastFill
+    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ..., arange: _Optional[_Union[ArangeFill, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceFill, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseFill, _Mapping]] = ..., orthogonal: _Optional[_Union[OrthogonalFill, _Mapping]] = ..., sparse: _Optional[_Union[SparseFill, _Mapping]] = ..., permutation: _Optional[_Union[PermutationFill, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfFill, _Mapping]] = ..., broadcast: _Optional[_Union[BroadcastFill, _Mapping]] = ...) -> None: ...
 
 class ConstantFill(_message.Message):
     __slots__ = ("value",)
@@ -157,6 +159,14 @@ class NormOfFill(_message.Message):
     fill: Fill
     axis: int
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ..., axis: _Optional[int] = ...) -> None: ...
+
+class BroadcastFill(_message.Message):
+    __slots__ = ("axes", "fill")
+    AXES_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    axes: _containers.RepeatedScalarFieldContainer[int]
+    fill: Fill
+    def __init__(self, axes: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
 
 class PartsFill(_message.Message):
     __slots__ = ("base", "parts")

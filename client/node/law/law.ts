@@ -8,16 +8,16 @@ import { orthogonal } from './orthogonal.ts';
 /** The JSON mapping of initium.v1.Fill: a kind, with its fields. */
 export type Fill = Record<string, any>;
 export interface Tensor { seed: bigint; name: string; dtype: string; literals?: Map<string, Uint8Array> }
-/** The elements at these indices of a tensor, seen as a tensor of this shape. */
-interface Box extends Tensor { shape: number[]; indices: Float64Array }
+/** The elements at these indices of a whole tensor, seen as a tensor of this shape. */
+interface Box extends Tensor { whole: number[]; shape: number[]; indices: Float64Array }
 
 /** The bytes of `count` elements of a tensor from `start` on. (Only a random fill is then not drawn as a whole.) */
 export function draw(fill: Fill, extents: (number | string)[], tensor: Tensor, start = 0, count?: number): Uint8Array {
   const shape = wholes(extents), total = product(shape), stop = start + (count ?? total - start);
   need(0 <= start && start <= stop && stop <= total, `elements ${start} ... ${stop} of ${total}`);
   need(depth(fill) <= 16, 'fills more than 16 deep');
-  if (Object.keys(fill)[0] in MAPS) return bytesOf(fill, { ...tensor, shape, indices: range(stop - start, start) });
-  const bytes = bytesOf(fill, { ...tensor, shape, indices: range(total) }), size = sizeOf(tensor.dtype);
+  if (Object.keys(fill)[0] in MAPS) return bytesOf(fill, { ...tensor, whole: shape, shape, indices: range(stop - start, start) });
+  const bytes = bytesOf(fill, { ...tensor, whole: shape, shape, indices: range(total) }), size = sizeOf(tensor.dtype);
   return bytes.subarray(start * size, stop * size);
 }
 
@@ -134,6 +134,20 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
     return indices.map((_, i) => at(along(shape, axis, i)));
   },
   copy: ({ name = '', fill }, box) => bytesOf(fill, { ...box, name }),
+  broadcast({ axes = [], fill }, box) {
+    const isAxis = (axis: number, k: number): boolean => axis in box.shape && (k === 0 || axis > axes[k - 1]);
+    need(axes.length > 0 && axes.every(isAxis), `broadcast along the axes ${axes} of ${box.shape.length}`);
+    const shortened = (shape: number[]): number[] => shape.map((extent, k) => axes.includes(k) ? 1 : extent);
+    const source = (shape: number[], i: number): number =>
+      shortened(shape).reduce((at, extent, k) => at * extent + (axes.includes(k) ? 0 : along(shape, k, i)), 0);
+    const shape = shortened(box.shape), indices = new Float64Array(product(shape)), size = sizeOf(box.dtype);
+    const places = box.indices.map((_, i) => source(box.shape, i)); // of the box's elements among those repeated
+    places.forEach((place, i) => { indices[place] = source(box.whole, box.indices[i]); });
+    const bytes = bytesOf(fill, { ...box, whole: shortened(box.whole), shape, indices });
+    const out = new Uint8Array(places.length * size);
+    places.forEach((place, i) => out.set(bytes.subarray(place * size, (place + 1) * size), i * size));
+    return out;
+  },
   parts({ base, parts = [] }, box) {
     const out = bytesOf(base, box), size = sizeOf(box.dtype);
     need(parts.length <= 1024, `${parts.length} parts`);
@@ -175,7 +189,7 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
   norm_of({ name = '', shape: extents, fill, axis = 0 }, box) {
     const shape = wholes(extents), sums = new Float64Array(box.indices.length);
     need(shape[axis] === sums.length, `norm_of: ${sums.length} elements for axis ${axis} of ${shape}`);
-    const values = f32(fill, { ...box, name, shape, indices: range(product(shape)) });
+    const values = f32(fill, { ...box, name, whole: shape, shape, indices: range(product(shape)) });
     values.forEach((v, i) => { sums[along(shape, axis, i)] += v * v; });
     return Float32Array.from(sums, Math.sqrt);
   },

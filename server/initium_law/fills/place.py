@@ -14,13 +14,10 @@ from initium_law.dtypes import ITEM_SIZE, Bytes
 from initium_law.engine import Engine
 from initium_law.fills.boxes import Box, box, overlay
 from initium_law.fills.structured import constant
-from initium_law.fills.writer import SLAB, Writer
+from initium_law.fills.writer import NEAR, SLAB, Writer
 from initium_law.grammar import Constant, Random
 from initium_law.maps.identity import identity
 from initium_law.maps.random_fills import resolve
-
-_NEAR = 256
-"""Elements of the tensor so far apart are drawn together; a call costs as much as some hundred elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class Place:
     def gather(self, write: Writer) -> npt.NDArray[np.uint8]:
         """All elements of the box, one after the other, from a writer over the whole tensor.
 
-        However large the tensor is, this takes memory for the box and, at a time, for _NEAR * SLAB elements.
+        However large the tensor is, this takes memory for the box and, at a time, for NEAR * SLAB elements.
         """
         place = self.box
         if place.contiguous:
@@ -109,7 +106,7 @@ class Place:
         gathered = np.empty((self.elements, self.size), np.uint8)
         for low in range(0, self.elements, SLAB):
             at = place.places(low, min(low + SLAB, self.elements))
-            gaps = np.flatnonzero(np.diff(at) > _NEAR) + 1
+            gaps = np.flatnonzero(np.diff(at) > NEAR) + 1
             for begin, end in pairwise((0, *gaps.tolist(), len(at))):
                 near = at[begin:end] - at[begin]
                 drawn = np.empty((int(near[-1]) + 1) * self.size, np.uint8)

@@ -12,6 +12,9 @@ from initium_law.dtypes import Bytes
 
 Writer = Callable[[int, Bytes], None]
 
+NEAR = 256
+"""Elements so far apart are drawn together; a call costs as much as some hundred elements."""
+
 SLAB = 1 << 15
 """Elements that a writer in Python works on at a time, which bounds its temporary memory."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from initium.contract.canonical import seal
-from initium.contract.plans import PLAN_VERSION
+from initium.contract.plans import OLDEST_PLAN_VERSION
 from initium.errors import invalid
-from initium.plan.fills import encode_fill
+from initium.plan.fills import encode_fill, version_of
 from initium.plan.layout import RESERVED_NAMES, TensorSpec, file_key, lay_out, limit_of, spec_of, write_layout
 from initium.plan.limits import Limits, check_size
 from initium.v1 import fill_pb2, plan_pb2, recipe_pb2
@@ -36,7 +36,7 @@ def make_plan(
     used = {digest for a in assignments for digest in literals_of(a.fill)} if drawn and literals else set()
     shapes = ((a.tensor.name, a.tensor.shape) for a in assignments)
     check_size("architecture", shapes, sum(len(literals[digest]) for digest in used), limits)
-    plan = plan_pb2.Plan(plan_version=PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)
+    plan = plan_pb2.Plan(plan_version=OLDEST_PLAN_VERSION, generator=recipe.generator or LAW, seed=recipe.seed)
     if recipe.output.HasField("max_shard_bytes"):
         plan.max_shard_bytes = recipe.output.max_shard_bytes
     specs = [spec_of(a.tensor.name, a.tensor.shape, a.dtype, i) for i, a in enumerate(assignments)]
@@ -45,7 +45,10 @@ def make_plan(
         fill = None
         if drawn:
             key = id(assignment.fill)
-            fill = fills.get(key) or fills.setdefault(key, encode_fill(assignment.fill))
+            if key not in fills:
+                fills[key] = encode_fill(assignment.fill)
+                plan.plan_version = max(plan.plan_version, version_of(assignment.fill))
+            fill = fills[key]
         plan.tensors.append(_planned(spec, assignment, fill))
     for digest in used:
         plan.literals[digest] = literals[digest]

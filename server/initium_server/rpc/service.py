@@ -16,7 +16,7 @@ from initium.contract.generators import GENERATORS, TORCH
 from initium.contract.leaves import DIGEST_FUNCTION, LEAF, Place, all_spans, spans
 from initium.contract.messages import check_known
 from initium.contract.pieces import joined, split
-from initium.contract.plans import PLAN_VERSION
+from initium.contract.plans import OLDEST_PLAN_VERSION, PLAN_VERSION
 from initium.contract.wording import counted
 from initium.errors import Busy, LimitExceeded, OutOfRange, RequestError, Unsupported, invalid
 from initium.plan.checkpoint import Checkpoint, check_range, find_file
@@ -219,7 +219,7 @@ class Service:
             backend=self._backend,
             threads=settings.threads,
             plan_version=PLAN_VERSION,
-            oldest_plan_version=PLAN_VERSION,
+            oldest_plan_version=OLDEST_PLAN_VERSION,
             fill_kinds=Fill.DESCRIPTOR.fields_by_name,
             selector_keys=Selector.DESCRIPTOR.fields_by_name,
             roles=ROLES,
