@@ -16,6 +16,8 @@ from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 _DTYPES = {getattr(torch, dtype.torch): name for name, dtype in DTYPES.items()}
 """torch's dtypes to safetensors' names."""
 
+_Convolution = nn.modules.conv._ConvNd
+
 _STACKS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -88,8 +90,7 @@ class _Owners:
             owner = original(path, modules)
             for leaf, tensor in (*module._parameters.items(), *module._buffers.items()):
                 if tensor is not None:
-                    name, classes = join(path, leaf), _classes(type(owner))
-                    entry = Owner(name, classes, _qualified(type(owner)), blocks.get(path))
+                    entry = _owner(join(path, leaf), owner, *blocks.get(path, (None, None)))
                     self._owners.setdefault(id(tensor), []).append((entry, owner))
             if any(parameter is not None for parameter in module._parameters.values()):
                 self._head = owner
@@ -101,6 +102,20 @@ class _Owners:
     def is_head(self, module: nn.Module) -> bool:
         """Whether it is the last module that owns a parameter."""
         return module is self._head
+
+
+def _owner(name: str, module: nn.Module, block: int | None, blocks: int | None) -> Owner:
+    kind = type(module)
+    groups, row = getattr(module, "groups", None), getattr(module, "padding_idx", None)
+    return Owner(
+        name,
+        _classes(kind),
+        _qualified(kind),
+        block,
+        blocks,
+        groups if isinstance(module, _Convolution) else None,
+        row if isinstance(row, int) else None,
+    )
 
 
 def original(path: str, modules: Mapping[str, nn.Module]) -> nn.Module:
@@ -125,18 +140,19 @@ def _qualified(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _blocks(model: nn.Module) -> dict[str, int]:
-    """Block index of every module path that lies in a stack."""
-    found: dict[str, int] = {}
-    pending: list[tuple[str, nn.Module, int | None]] = [("", model, None)]
+def _blocks(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Block index of every module path that lies in a stack, and how many blocks the stack has."""
+    found: dict[str, tuple[int, int]] = {}
+    pending: list[tuple[str, nn.Module, tuple[int, int] | None]] = [("", model, None)]
     while pending:
         path, module, block = pending.pop()
         if block is not None:
             found[path] = block
         stacked = block is None and _is_stack(module)
+        count = sum(child is not None and _counts(module, name) for name, child in module._modules.items())
         for position, (name, child) in enumerate(module._modules.items()):
             if child is not None:
-                own = position if stacked and _counts(module, name) else block
+                own = (position, count) if stacked and _counts(module, name) else block
                 pending.append((join(path, name), child, own))
     return found
 
