@@ -9,8 +9,9 @@ from google.protobuf import json_format
 
 from initium.errors import InitiumError
 from initium.v1 import init_pb2
+from initium_server.planning.assign import Assignment, assign
 from initium_server.planning.inventory import Inventory
-from initium_server.planning.rules import Assignment, assign, compile_rules
+from initium_server.planning.rules import compile_rules
 from tests.planning.inventories import CONVNET
 
 

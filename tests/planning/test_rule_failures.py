@@ -13,6 +13,7 @@ from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.rules import failure, run
 
 ALL: dict[str, Any] = {"every": True}
+ADD = "add a rule that matches it:"
 
 
 def reported(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[str, str]]:
@@ -111,8 +112,8 @@ def without_default(name: str, reason: str = "") -> InventoryTensor:
 def test_every_tensor_that_nothing_fills_is_reported_with_the_librarys_reason() -> None:
     inventory = Inventory((without_default("a.w"), tensor("b.w", (1,)), without_default("c.w", "it is drawn by qr")))
     assert reported(inventory=inventory) == [
-        ("init.rules", "a.w [2, 3] has no rule, and its library gives it no fill; add a rule that matches it"),
-        ("init.rules", "c.w [2, 3] has no rule, and it is drawn by qr; add a rule that matches it"),
+        ("init.rules", f"a.w [2, 3] has no rule, and its library gives it no fill; {ADD} `match: {{path: [a.w]}}`"),
+        ("init.rules", f"c.w [2, 3] has no rule, and it is drawn by qr; {ADD} `match: {{path: [c.w]}}`"),
     ]
     assert run({"match": {"path": ["*.w"]}, "ones": {}}, inventory=inventory)["c.w"].fill == fills.Constant(1.0)
 
@@ -121,7 +122,7 @@ def test_a_rule_cannot_keep_a_default_that_is_not_there() -> None:
     inventory = Inventory((without_default("a.w", "it is drawn by qr"),))
     ((field, message),) = reported({"match": ALL, "library_default": {}}, inventory=inventory)
     assert field == "init.rules[0].library_default"
-    assert message.startswith("a.w [2, 3] has no rule, and it is drawn by qr")
+    assert message == "a.w [2, 3] has no default to keep: it is drawn by qr; give another initializer"
 
 
 def test_a_fill_that_the_law_cannot_draw_is_reported_for_the_rule() -> None:
@@ -138,7 +139,7 @@ def test_a_default_that_the_law_cannot_draw_is_reported_for_the_tensor() -> None
     ((field, message),) = reported(inventory=inventory)
     assert field == "init.rules"
     assert "no literal" in message
-    assert message.endswith("; add a rule that matches it")
+    assert message.endswith(f"; {ADD} `match: {{path: [x]}}`")
 
 
 def test_rules_may_fill_what_no_server_makes_whole() -> None:

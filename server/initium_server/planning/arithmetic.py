@@ -1,7 +1,7 @@
 """Expressions for numbers, as data: the closed arithmetic of `InitRule.computed`, whose grammar init.proto gives.
 
-Everything is binary64 by operations that IEEE 754 rounds correctly, so a value is the same on every machine. An expression is
-parsed into nested functions by hand; nothing is ever executed as code.
+Everything is binary64 by operations that IEEE 754 rounds correctly, so a value is the same on every machine. An
+expression is parsed into nested functions by hand; nothing is ever executed as code.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Function = Callable[[Sequence[float]], float]
 def parse(text: str, names: tuple[str, ...], indexed: tuple[str, ...], slope: str = "") -> Expression:
     """The expression that `text` holds.
 
-    `names` are the names that it may use, `indexed` those with an index behind them, `slope` one more function of one argument.
-    ValueError for anything else, with the nearest right word.
+    `names` are the names that it may use, `indexed` those with an index behind them, `slope` one more function, of one
+    argument. ValueError for anything else, with the nearest right word.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the expression has {len(text)} characters; at most {MAX_LENGTH} are allowed")

@@ -13,8 +13,8 @@ from initium.contract.wording import suggestion
 from initium.errors import Violation
 from initium.v1 import init_pb2
 from initium_server.planning.arithmetic import Expression, parse
-from initium_server.planning.fields import At
 from initium_server.planning.fans import GAINS, calculate_gain, fans, width
+from initium_server.planning.fields import At
 from initium_server.planning.target import Target
 
 

@@ -43,7 +43,8 @@ def fans(target: Target, axes: FanAxes | None = None) -> tuple[int, int]:
     axes = axes or target.fan_axes
     if len(shape) < 2 and axes is None:
         raise ValueError(
-            f"fans need 2 or more dimensions; {target.shown}. Match weights only, e.g. with `tensor: [weight]` or `ndim`"
+            f"fans need 2 or more dimensions; {target.shown}. "
+            "Match weights only, e.g. with `tensor: [weight]` or `ndim`"
         )
     axes = axes or FanAxes(fan_in=(1,), fan_out=(0,))
     listed = {*axes.fan_in, *axes.fan_out, *axes.batch}
@@ -72,7 +73,9 @@ def counted(args: Any, target: Target) -> tuple[int, int, str]:
 def _groups(target: Target) -> int:
     groups = target.owner.groups
     if groups is None:
-        raise At("fans", f"{target.owner.name} belongs to no convolution, so it has no groups; give `axes`, or leave it out")
+        raise At(
+            "fans", f"{target.owner.name} belongs to no convolution, so it has no groups; give `axes`, or leave it out"
+        )
     return groups
 
 

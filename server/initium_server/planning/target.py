@@ -26,8 +26,9 @@ class Model:
     base: Mapping[str, Shape] = field(default_factory=dict)
     """Base shapes by the names of tensors."""
     made: Callable[[str], tuple[InventoryTensor, Fill]] = _no_others
-    """A tensor by any of its names, and the fill that rules and defaults give it, in the dtype it was built in. ValueError if there
-    is none."""
+    """A tensor by any of its names, and the fill that rules and defaults give it, in the dtype that it was built in.
+
+    ValueError if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

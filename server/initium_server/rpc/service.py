@@ -26,9 +26,8 @@ from initium.v1.init_pb2 import Selector
 from initium_law import draw
 from initium_law.dtypes import FLOATS
 from initium_server.planning import selectors
-from initium_server.planning.initializers import INITIALIZERS
+from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import ROLES
-from initium_server.planning.rules import LIBRARY_DEFAULT
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, message_field, read_frame
 from initium_server.rpc.plans import Call, Held, Plans

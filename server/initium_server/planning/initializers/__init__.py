@@ -1,7 +1,7 @@
-"""Initializers: torch.nn.init's names, arguments and fan rules, and other libraries', as functions from a tensor to a fill.
+"""Initializers, torch.nn.init's and other libraries', as functions from a tensor to a fill.
 
-Each takes the arguments of its message in init.proto and what it fills, and returns the fill with the numbers it resolved.
-To add one: add the message to init.proto and a function to one of these files.
+Each takes the arguments of its message in init.proto and what it fills, and returns the fill with the numbers that it
+resolved. To add one: add the message to init.proto and a function to one of these files.
 """
 
 from initium_server.planning.initializers import layers, matrices, nested, plain, ranges, references, scaling

@@ -64,13 +64,14 @@ def _gates(target: Target) -> tuple[str, ...]:
 @initializer
 def padded(args: Any, target: Target) -> Resolution:
     """torch.nn.Embedding(padding_idx=...): its row is zero."""
-    made, row = required(args, target), _row(args, target)
+    made, row = required(args, target), padding_row(args, target)
     start, stop = (row, *(0 for _ in target.shape[1:])), (row + 1, *target.shape[1:])
     fill = fills.Parts(made.fill, (fills.Part(start, stop, fills.Constant(0.0)),))
     return Resolution(fill, below("of", made) | {"row": str(row)})
 
 
-def _row(args: Any, target: Target) -> int:
+def padding_row(args: Any, target: Target) -> int:
+    """The row that is zero. ValueError if there is none."""
     row = args.row if args.HasField("row") else target.owner.padding_idx
     if row is None:
         raise ValueError(f"{target.owner.name} belongs to no module with a padding_idx; give `row`")

@@ -63,7 +63,9 @@ def block_orthogonal(args: Any, target: Target) -> Resolution:
     """AllenNLP's block_orthogonal (allennlp/nn/initializers.py), each block with draws of its own."""
     sizes, shape, gain = tuple(args.split_sizes), target.shape, number(args, "gain", 1.0)
     if len(sizes) != len(shape) or len(shape) < 2:
-        raise ValueError(f"split_sizes has {len(sizes)} extents and needs one per axis, of 2 axes or more; {target.shown}")
+        raise ValueError(
+            f"split_sizes has {len(sizes)} extents and needs one per axis, of 2 axes or more; {target.shown}"
+        )
     if any(size < 1 or extent % size for size, extent in zip(sizes, shape, strict=True)):
         raise ValueError(f"split_sizes = {list(sizes)} must divide every extent; {target.shown}")
     corners = itertools.product(*(range(0, extent, size) for size, extent in zip(sizes, shape, strict=True)))

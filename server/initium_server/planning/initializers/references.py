@@ -25,7 +25,9 @@ def norm_of(args: Any, target: Target) -> Resolution:
         raise At("axis", f"{axis} is no axis of {other.name} {list(other.shape)}")
     axis %= count
     if other.shape[axis] != target.numel:
-        raise ValueError(f"{other.name} {list(other.shape)} has {other.shape[axis]} norms along axis {axis}; {target.shown}")
+        raise ValueError(
+            f"{other.name} {list(other.shape)} has {other.shape[axis]} norms along axis {axis}; {target.shown}"
+        )
     return Resolution(fills.NormOf(other.name, other.shape, fill, axis))
 
 
@@ -33,9 +35,14 @@ def norm_of(args: Any, target: Target) -> Resolution:
 def copy(args: Any, target: Target) -> Resolution:
     other, fill = _other(args, target)
     if not target.whole:
-        raise ValueError("it stands for a whole tensor, and this is a part; copy the whole, or give the part an initializer")
+        raise ValueError(
+            "it stands for a whole tensor, and this is a part; copy the whole, or give the part an initializer"
+        )
     if (other.shape, other.dtype) != (target.shape, target.tensor.dtype):
-        raise At("tensor", f"{other.name} is {other.dtype} {list(other.shape)}, not {target.tensor.dtype} {list(target.shape)}")
+        raise At(
+            "tensor",
+            f"{other.name} is {other.dtype} {list(other.shape)}, not {target.tensor.dtype} {list(target.shape)}",
+        )
     return Resolution(fills.Copy(other.name, fill))
 
 
@@ -82,4 +89,7 @@ def _scaled(fill: fills.Fill, scale: float) -> fills.Fill:
             return fills.TruncNormal(mean, std * scale, a * scale, b * scale)
         case fills.Constant(value) if scale == 1.0 or value == 0:
             return fill
-    raise At("of", "mup takes constants, uniform, normal and truncated normal distributions; those of hidden weights of mean 0")
+    raise At(
+        "of",
+        "mup takes constants, uniform, normal and truncated normal distributions; those of hidden weights of mean 0",
+    )

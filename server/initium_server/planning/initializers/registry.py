@@ -39,8 +39,8 @@ def initializer(*, torch: bool) -> Callable[[Initializer], Initializer]: ...
 def initializer(function: Initializer | None = None, *, torch: bool = True) -> Any:
     """Registers a function under its own name, which is its field in `InitRule.initializer`.
 
-    `torch`: whether generator `torch` can run it. Registered functions raise ValueError, whose text says what is wrong with the
-    arguments or the tensor.
+    `torch`: whether generator `torch` can run it. Registered functions raise ValueError, whose text says what is wrong
+    with the arguments or the tensor.
     """
 
     def register(function: Initializer) -> Initializer:
@@ -61,7 +61,7 @@ def resolve_rule(rule: init_pb2.InitRule, target: Target) -> Resolution:
         if name == LIBRARY_DEFAULT:
             return Resolution(_default(target))
         made = INITIALIZERS[name](args, target)
-    return replace(made, numbers=numbers | made.numbers) if numbers else made
+    return replace(made, numbers={**numbers, **made.numbers}) if numbers else made
 
 
 def _default(target: Target) -> fills.Fill:
@@ -70,7 +70,8 @@ def _default(target: Target) -> fills.Fill:
     try:
         return default_fill(target.tensor)
     except ValueError as error:
-        raise ValueError(f"{target.name} has no default to keep: {error}; give another initializer") from None
+        shown = f"{target.name} {list(target.shape)}"
+        raise ValueError(f"{shown} has no default to keep: {error}; give another initializer") from None
 
 
 def inner(rule: init_pb2.InitRule, target: Target, field: str) -> Resolution:

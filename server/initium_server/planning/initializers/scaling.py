@@ -109,13 +109,15 @@ def _lecun(args: Any, target: Target, distribution: str) -> Resolution:
 def _scaled(scale: float, fan: float, distribution: str, numbers: dict[str, str]) -> Resolution:
     """The distribution of mean 0 and variance scale / fan."""
     if distribution not in _DISTRIBUTIONS:
-        raise ValueError(f"distribution is {distribution!r}; {suggestion(distribution, _DISTRIBUTIONS, 'distributions')}")
+        raise ValueError(
+            f"distribution is {distribution!r}; {suggestion(distribution, _DISTRIBUTIONS, 'distributions')}"
+        )
     return _DISTRIBUTIONS[distribution](math.sqrt(scale / (fan or 1)), numbers)
 
 
 def _truncated(std: float, numbers: dict[str, str]) -> Resolution:
     made = corrected(0.0, std, 2.0)
-    return Resolution(made.fill, numbers | {"std": hex_float(std)} | made.numbers)
+    return Resolution(made.fill, {**numbers, "std": hex_float(std), **made.numbers})
 
 
 _DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
