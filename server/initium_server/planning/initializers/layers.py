@@ -26,7 +26,7 @@ def prior_probability(args: Any, target: Target) -> Resolution:
         raise ValueError(f"{name} is {given}; it must be {'between 0 and 1' if name == 'p' else 'more than 0'}")
     exact = Decimal(given)
     odds = _LOGARITHMS.divide(_LOGARITHMS.subtract(Decimal(1), exact), exact) if name == "p" else exact
-    value = -float(_LOGARITHMS.ln(odds))
+    value = 0.0 - float(_LOGARITHMS.ln(odds))  # never -0
     return Resolution(fills.Constant(value), {"value": hex_float(value)})
 
 

@@ -112,15 +112,26 @@ def _scaled(scale: float, fan: float, distribution: str, numbers: dict[str, str]
         raise ValueError(
             f"distribution is {distribution!r}; {suggestion(distribution, _DISTRIBUTIONS, 'distributions')}"
         )
-    return _DISTRIBUTIONS[distribution](math.sqrt(scale / (fan or 1)), numbers)
+    return _DISTRIBUTIONS[distribution](scale / (fan or 1), numbers)
 
 
-def _truncated(std: float, numbers: dict[str, str]) -> Resolution:
+def _truncated_of(variance: float, numbers: dict[str, str]) -> Resolution:
+    std = math.sqrt(variance)
     made = corrected(0.0, std, 2.0)
     return Resolution(made.fill, {**numbers, "std": hex_float(std), **made.numbers})
 
 
-_DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
+def _uniform_of(variance: float, numbers: dict[str, str]) -> Resolution:
+    """JAX, Keras and timm take the root of the product; torch multiplies roots."""
+    bound = math.sqrt(3.0 * variance)
+    return Resolution(fills.Uniform(-bound, bound), {**numbers, "bound": hex_float(bound)})
+
+
+_DISTRIBUTIONS: Mapping[str, Callable[[float, dict[str, str]], Resolution]] = {
+    "truncated_normal": _truncated_of,
+    "normal": lambda variance, numbers: _normal(math.sqrt(variance), numbers),
+    "uniform": _uniform_of,
+}
 
 
 # --- for certain networks ----------------------------------------------------------------------------------------
