@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
+import re
 from typing import Any
 
 import pytest
@@ -104,9 +106,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_expression_is_told_why(text: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(REFUSED[text])):
         value(text)
-    assert REFUSED[text] in str(caught.value)
 
 
 def test_the_longest_and_the_deepest_that_are_allowed() -> None:
@@ -153,7 +154,5 @@ def test_every_tree_has_the_value_of_its_operations(tree: Tree) -> None:
 
 @given(st.text(alphabet="0123.+-*/()[], nsqrtminfae", max_size=30))
 def test_no_text_does_anything_but_give_a_number_or_a_reason(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError, IndexError):  # what the expression asks for may not be there
         assert math.isfinite(value(text))
-    except (ValueError, IndexError) as error:
-        assert str(error)

@@ -15,9 +15,10 @@ from tests.planning.inventories import tensor
 from tests.planning.rules import failure, run
 
 ALL: dict[str, Any] = {"match": {"every": True}}
-FAN_BASED = (
-    "xavier_uniform xavier_normal kaiming_uniform kaiming_normal variance_scaling lecun_uniform lecun_normal siren spectral"
-).split()
+FAN_BASED = [
+    *("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "variance_scaling"),
+    *("lecun_uniform", "lecun_normal", "siren", "spectral"),
+]
 
 
 def weight(shape: tuple[int, ...], groups: int | None = None, axes: FanAxes | None = None) -> Inventory:

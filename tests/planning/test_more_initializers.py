@@ -1,4 +1,4 @@
-"""Initializers beyond torch.nn.init: their numbers, exactly, against timm's own code and the formulas of JAX and Keras."""
+"""Initializers beyond torch.nn.init: their exact numbers, by timm's own code and the formulas of JAX and Keras."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ FANS = {"fan_in": FAN_IN, "fan_out": FAN_OUT, "fan_avg": 54.0, "fan_geo_avg": ma
 
 @pytest.mark.parametrize("mode", FANS)
 def test_variance_scaling_is_the_formula_of_jax(mode: str) -> None:
-    """jax/_src/nn/initializers.py, variance_scaling: normal * sqrt(variance), uniform * sqrt(3 variance), truncated at +-2."""
+    """jax/_src/nn/initializers.py: normal * sqrt(variance), uniform * sqrt(3 variance), truncated at +-2."""
     variance = 2.0 / FANS[mode]
     given = {"scale": 2, "mode": mode}
     std, bound = math.sqrt(variance), math.sqrt(3 * variance)

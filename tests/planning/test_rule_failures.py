@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from initium.contract import yaml12
 from initium_law import grammar as fills
 from initium_server.planning import Inventory
 from initium_server.planning.inventory import InventoryTensor
@@ -116,6 +117,25 @@ def test_every_tensor_that_nothing_fills_is_reported_with_the_librarys_reason() 
         ("init.rules", f"c.w [2, 3] has no rule, and it is drawn by qr; {ADD} `match: {{path: [c.w]}}`"),
     ]
     assert run({"match": {"path": ["*.w"]}, "ones": {}}, inventory=inventory)["c.w"].fill == fills.Constant(1.0)
+
+
+def test_the_rule_that_a_buffer_lacks_names_its_role_and_does_what_it_says() -> None:
+    """A rule for every tensor would not reach a buffer."""
+    buffer = tensor("a.b", (2,), kind="buffer", default=None, roles=("buffer",))
+    ((field, message),) = reported({"match": ALL, "optional": True, "ones": {}}, inventory=Inventory((buffer,)))
+    assert field == "init.rules"
+    assert message.endswith(f"{ADD} `match: {{path: [a.b], role: [buffer]}}`")
+    match = yaml12.load(message.partition("`match: ")[2].removesuffix("`"))
+    assert run({"match": match, "ones": {}}, inventory=Inventory((buffer,)))["a.b"].fill == fills.Constant(1.0)
+
+
+def test_a_glob_that_stops_at_a_dot_is_shown_the_one_that_does_not() -> None:
+    ((field, message),) = reported({"match": {"path": ["layers.*"]}, "ones": {}})
+    assert field == "init.rules[0].match.path"
+    assert (
+        "matches no tensor: 'layers.*' fits none, since `*` stops at dots; write 'layers.**', which fits 2" in message
+    )
+    assert run({"match": {"path": ["layers.**"]}, "ones": {}})["layers.0.fc.weight"].rule == "init.rules[0]"
 
 
 def test_a_rule_cannot_keep_a_default_that_is_not_there() -> None:

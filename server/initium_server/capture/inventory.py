@@ -149,7 +149,7 @@ def _blocks(model: nn.Module) -> dict[str, tuple[int, int]]:
         if block is not None:
             found[path] = block
         stacked = block is None and _is_stack(module)
-        count = sum(child is not None and _counts(module, name) for name, child in module._modules.items())
+        count = sum(_counts(module, name) for name in module._modules)
         for position, (name, child) in enumerate(module._modules.items()):
             if child is not None:
                 own = (position, count) if stacked and _counts(module, name) else block

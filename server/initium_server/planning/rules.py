@@ -16,7 +16,7 @@ from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_word
 from initium_server.planning.target import Target
 
-MAX_DEPTH = 8
+MAX_DEPTH = 16
 """How deep rules may stand in one another."""
 
 _NAMES = [field.name for field in init_pb2.InitRule.DESCRIPTOR.oneofs_by_name["initializer"].fields]
