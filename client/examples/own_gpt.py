@@ -104,18 +104,18 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 3) ->
     return losses
 
 
-def main(address: str | None, directory: Path) -> list[float]:
-    """Capture, generate, load, train. Returns the losses."""
+def main(address: str | None, directory: Path) -> tuple[GPT, list[float]]:
+    """Capture, generate, load, train. Returns the model and its losses."""
     recipe = initium.load_recipe(RULES, seed=42)
     recipe.architecture.CopyFrom(initium.torch.capture(GPT, layers=2))
     with initium.connect(address) if address else initium.local() as client:
         manifest = client.generate(recipe, directory)
     model = GPT(layers=2)
     load_model(model, directory / "model.safetensors", strict=True)
-    return train(model, torch.optim.AdamW(manifest.param_groups(model.named_parameters())))
+    return model, train(model, torch.optim.AdamW(manifest.param_groups(model.named_parameters())))
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        found = main(sys.argv[1] if len(sys.argv) > 1 else None, Path(temporary) / "own_gpt")
+        _, found = main(sys.argv[1] if len(sys.argv) > 1 else None, Path(temporary) / "own_gpt")
     print("losses:", ", ".join(f"{loss:.3f}" for loss in found))
