@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
@@ -84,7 +85,8 @@ def test_the_plan_has_the_weights_key_of_the_library(case: str) -> None:
 
 def inventory_with_all() -> Inventory:
     """Every field of an inventory with a value of its own."""
-    owners = (Owner("a.w", ("Mine", "Module"), "own.Mine", 0), Owner("b.w", ("Module",), "torch.nn.Module"))
+    counts = {field.name: index for index, field in enumerate(dataclasses.fields(Owner)) if field.type == "int | None"}
+    owners = (Owner("a.w", ("Mine", "Module"), "own.Mine", **counts), Owner("b.w", ("Module",), "torch.nn.Module"))
     fans = FanAxes((1,), (0,), (2,))
     roles = ("parameter", "weight", "head")
     parameter = InventoryTensor(owners, (2, 3, 4), "BF16", "parameter", False, Normal(0.0, 0.5), "", roles, fans)
@@ -138,6 +140,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"owners": [OWNER, OWNER]}, "owners[1].name", "already the name at architecture.captured.tensors[0].owners[0]"),
     ({"owners": [{"name": "w"}]}, "owners[0].classes", "required"),
     ({"owners": [{"name": "w", "classes": ["A", ""]}]}, "owners[0].classes", "required"),
+    ({"owners": [{**OWNER, "block": 3, "blocks": 3}]}, "owners[0].blocks", "is 3, and block is 3"),
+    ({"owners": [{**OWNER, "groups": 0}]}, "owners[0].groups", "is 0"),
     ({"shape": [1] * 65}, "shape", "65 dimensions; at most 64"),
     ({"shape": [1 << 40] * 4}, "fill", "2^62 elements"),
     ({"dtype": "float32"}, "dtype", "did you mean 'F32'"),

@@ -156,13 +156,19 @@ class CapturedTensor(_message.Message):
     def __init__(self, owners: _Optional[_Iterable[_Union[CapturedOwner, _Mapping]]] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., trainable: _Optional[bool] = ..., fill: _Optional[_Union[_fill_pb2.Fill, _Mapping]] = ..., fans: _Optional[_Union[FanAxes, _Mapping]] = ...) -> None: ...
 
 class CapturedOwner(_message.Message):
-    __slots__ = ("name", "classes", "class_path", "block")
+    __slots__ = ("name", "classes", "class_path", "block", "blocks", "groups", "padding_idx")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     CLASS_PATH_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PADDING_IDX_FIELD_NUMBER: _ClassVar[int]
     name: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     class_path: str
     block: int
-    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., block: _Optional[int] = ...) -> None: ...
+    blocks: int
+    groups: int
+    padding_idx: int
+    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., class_path: _Optional[str] = ..., block: _Optional[int] = ..., blocks: _Optional[int] = ..., groups: _Optional[int] = ..., padding_idx: _Optional[int] = ...) -> None: ...

@@ -104,6 +104,12 @@ class _Reader:
             yield Violation(f"{path}.name", f"{owner.name!r} is already the name at {earlier}; names are unique")
         if "" in (owner.classes or [""]):
             yield Violation(f"{path}.classes", "required: the names of the owning module's classes, its own first")
+        if owner.HasField("blocks") and owner.blocks <= owner.block:
+            yield Violation(
+                f"{path}.blocks", f"is {owner.blocks}, and block is {owner.block}; there must be more blocks"
+            )
+        if owner.HasField("groups") and not owner.groups:
+            yield Violation(f"{path}.groups", "is 0; a convolution has 1 or more")
 
     def _fill_violations(self, tensor: architecture_pb2.CapturedTensor, path: str) -> Iterator[Violation]:
         """Has the law try the fill, once for each shape and dtype: whether it fits does not depend on names."""
