@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,11 +28,13 @@ class ServerProcess:
     A server that is not `warm` starts in a tenth of the time and loads libraries when they are needed.
     """
 
-    def __init__(self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True) -> None:
+    def __init__(
+        self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True, environment: Mapping[str, str] = QUIET
+    ) -> None:
         command = [sys.executable, "-m", "initium_server", "serve", "--listen", listen, "--threads", str(threads)]
         command += ["--grace", "1"] if warm else ["--exit-with-parent"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=QUIET)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"listening on (\S+)", line)

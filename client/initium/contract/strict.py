@@ -6,6 +6,8 @@ a path. The walk collects every violation with its path, and hands `json_format`
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +16,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from initium.contract.wording import nearest
 from initium.errors import Violation
@@ -73,7 +77,9 @@ class Walk:
             raise TooMany
 
     def message(self, schema: Descriptor, data: Any, path: str, depth: int = 0) -> Any:
-        """`data` as a message of `schema`."""
+        """`data` as a message of `schema`; it may be one already."""
+        if isinstance(data, Message) and data.DESCRIPTOR is schema:
+            return MessageToDict(data, preserving_proto_field_name=True)
         if not isinstance(data, Mapping):
             return self.report(path, f"must be a mapping, not {kind_of(data)}{_wrapped(schema, data)}")
         if depth > MAX_DEPTH:
@@ -188,6 +194,14 @@ class Walk:
             return self.report(path, "holds half of a surrogate pair; text is valid Unicode")
         return value
 
+    def _bytes(self, value: Any, path: str) -> Any:
+        text = self._text(value, path)
+        try:
+            base64.b64decode(text or "", validate=True)
+        except (binascii.Error, ValueError) as error:
+            return self.report(path, f"must be bytes in base64: {error}")
+        return text
+
     def _bool(self, value: Any, path: str) -> Any:
         return value if isinstance(value, bool) else self.report(path, f"must be true or false, not {_shown(value)}")
 
@@ -211,6 +225,7 @@ class Walk:
 
 _SCALARS: Mapping[int, Callable[[Walk, Any, str], Any]] = {
     FieldDescriptor.TYPE_STRING: Walk._text,
+    FieldDescriptor.TYPE_BYTES: Walk._bytes,
     FieldDescriptor.TYPE_BOOL: Walk._bool,
     FieldDescriptor.TYPE_DOUBLE: Walk._double,
 }

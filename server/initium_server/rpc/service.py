@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TypeVar
 
 import grpc
@@ -35,7 +35,7 @@ from initium_server.rpc.settings import Settings
 from initium_server.rpc.stored import scratch
 from initium_server.rpc.stream import FileDigests, Streamer, TensorDigests
 from initium_server.sources import torch_modules, tree
-from initium_server.sources.libraries import adapters
+from initium_server.sources.libraries import versions
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
 
@@ -212,7 +212,7 @@ class Service:
             generators=GENERATORS,
             dtypes=FLOATS,
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
-            libraries=_libraries(),
+            libraries=versions(),
             module_types=sorted(torch_modules.ALLOWED),
             device=settings.first_device,
             backend=self._backend,
@@ -292,16 +292,6 @@ def _page(
             break
         end += 1
     return entries[begin:end], str(end) if end < len(entries) else ""
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in ("torch", *adapters()):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _responses(batches: Iterable[service_pb2.StreamedTensors]) -> Iterator[bytes]:

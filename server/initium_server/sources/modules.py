@@ -15,7 +15,8 @@ from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Parameter, Target, check_names, explain, target
+from initium_server.sources.arguments import Parameter, Target, check_names, target
+from initium_server.sources.failures import explain
 from initium_server.sources.refusals import refuse
 from initium_server.sources.tree import FIELD, Checker, check_name, children_of, copies_of
 
@@ -121,7 +122,7 @@ def construct(node: architecture_pb2.Module, path: str) -> nn.Module:
     except (MemoryError, InitiumError):
         raise
     except Exception as error:
-        raise explain(error, node.type, f"{path}.args", accepted) from error
+        raise explain(error, node.type, f"{path}.args", accepted.parameters) from error
     assert isinstance(module, nn.Module)
     return module
 
