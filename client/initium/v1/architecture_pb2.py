@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinitium/v1/architecture.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x99\x01\n\x0c\x41rchitecture\x12+\n\x07library\x18\x01 \x01(\x0b\x32\x18.initium.v1.LibraryModelH\x00\x12)\n\x07modules\x18\x02 \x01(\x0b\x32\x16.initium.v1.ModuleTreeH\x00\x12)\n\x07tensors\x18\x03 \x01(\x0b\x32\x16.initium.v1.TensorListH\x00\x42\x06\n\x04kind\"|\n\x0cLibraryModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x04\x61rgs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc4\x01\n\nModuleTree\x12 \n\x04root\x18\x01 \x01(\x0b\x32\x12.initium.v1.Module\x12\x32\n\x06\x62locks\x18\x02 \x03(\x0b\x32\".initium.v1.ModuleTree.BlocksEntry\x12\x1d\n\x04ties\x18\x03 \x03(\x0b\x32\x0f.initium.v1.Tie\x1a\x41\n\x0b\x42locksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.initium.v1.Module:\x02\x38\x01\"\xec\x01\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x65\x63lare\x18\x03 \x01(\tH\x00\x12\r\n\x03use\x18\x04 \x01(\tH\x00\x12%\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x12.initium.v1.Module\x12-\n\nparameters\x18\x07 \x03(\x0b\x32\x19.initium.v1.BareParameter\x12\x13\n\x06repeat\x18\x08 \x01(\rH\x01\x88\x01\x01\x42\x06\n\x04kindB\t\n\x07_repeat\",\n\rBareParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"!\n\x03Tie\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"5\n\nTensorList\x12\'\n\x07tensors\x18\x01 \x03(\x0b\x32\x16.initium.v1.BareTensor\"Z\n\nBareTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x0c\n\x04role\x18\x03 \x01(\t\x12!\n\x04\x66\x61ns\x18\x04 \x01(\x0b\x32\x13.initium.v1.FanAxes\"9\n\x07\x46\x61nAxes\x12\x0e\n\x06\x66\x61n_in\x18\x01 \x03(\x11\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x03(\x11\x12\r\n\x05\x62\x61tch\x18\x03 \x03(\x11\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinitium/v1/architecture.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x99\x01\n\x0c\x41rchitecture\x12+\n\x07library\x18\x01 \x01(\x0b\x32\x18.initium.v1.LibraryModelH\x00\x12)\n\x07modules\x18\x02 \x01(\x0b\x32\x16.initium.v1.ModuleTreeH\x00\x12)\n\x07tensors\x18\x03 \x01(\x0b\x32\x16.initium.v1.TensorListH\x00\x42\x06\n\x04kind\"|\n\x0cLibraryModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x04\x61rgs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc4\x01\n\nModuleTree\x12 \n\x04root\x18\x01 \x01(\x0b\x32\x12.initium.v1.Module\x12\x32\n\x06\x62locks\x18\x02 \x03(\x0b\x32\".initium.v1.ModuleTree.BlocksEntry\x12\x1d\n\x04ties\x18\x03 \x03(\x0b\x32\x0f.initium.v1.Tie\x1a\x41\n\x0b\x42locksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.initium.v1.Module:\x02\x38\x01\"\xba\x02\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x65\x63lare\x18\x03 \x01(\tH\x00\x12\r\n\x03use\x18\x04 \x01(\tH\x00\x12%\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x12.initium.v1.Module\x12-\n\nparameters\x18\x07 \x03(\x0b\x32\x19.initium.v1.BareParameter\x12\x13\n\x06repeat\x18\x08 \x01(\rH\x01\x88\x01\x01\x12%\n\x04with\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12%\n\x04\x65\x61\x63h\x18\n \x03(\x0b\x32\x17.google.protobuf.StructB\x06\n\x04kindB\t\n\x07_repeat\",\n\rBareParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"!\n\x03Tie\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"5\n\nTensorList\x12\'\n\x07tensors\x18\x01 \x03(\x0b\x32\x16.initium.v1.BareTensor\"Z\n\nBareTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x0c\n\x04role\x18\x03 \x01(\t\x12!\n\x04\x66\x61ns\x18\x04 \x01(\x0b\x32\x13.initium.v1.FanAxes\"9\n\x07\x46\x61nAxes\x12\x0e\n\x06\x66\x61n_in\x18\x01 \x03(\x11\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x03(\x11\x12\r\n\x05\x62\x61tch\x18\x03 \x03(\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODULETREE_BLOCKSENTRY']._serialized_start=489
   _globals['_MODULETREE_BLOCKSENTRY']._serialized_end=554
   _globals['_MODULE']._serialized_start=557
-  _globals['_MODULE']._serialized_end=793
-  _globals['_BAREPARAMETER']._serialized_start=795
-  _globals['_BAREPARAMETER']._serialized_end=839
-  _globals['_TIE']._serialized_start=841
-  _globals['_TIE']._serialized_end=874
-  _globals['_TENSORLIST']._serialized_start=876
-  _globals['_TENSORLIST']._serialized_end=929
-  _globals['_BARETENSOR']._serialized_start=931
-  _globals['_BARETENSOR']._serialized_end=1021
-  _globals['_FANAXES']._serialized_start=1023
-  _globals['_FANAXES']._serialized_end=1080
+  _globals['_MODULE']._serialized_end=871
+  _globals['_BAREPARAMETER']._serialized_start=873
+  _globals['_BAREPARAMETER']._serialized_end=917
+  _globals['_TIE']._serialized_start=919
+  _globals['_TIE']._serialized_end=952
+  _globals['_TENSORLIST']._serialized_start=954
+  _globals['_TENSORLIST']._serialized_end=1007
+  _globals['_BARETENSOR']._serialized_start=1009
+  _globals['_BARETENSOR']._serialized_end=1099
+  _globals['_FANAXES']._serialized_start=1101
+  _globals['_FANAXES']._serialized_end=1158
 # @@protoc_insertion_point(module_scope)
