@@ -50,7 +50,7 @@ class ModuleTree(_message.Message):
     def __init__(self, root: _Optional[_Union[Module, _Mapping]] = ..., blocks: _Optional[_Mapping[str, Module]] = ..., ties: _Optional[_Iterable[_Union[Tie, _Mapping]]] = ...) -> None: ...
 
 class Module(_message.Message):
-    __slots__ = ("name", "type", "declare", "use", "args", "children", "parameters", "repeat")
+    __slots__ = ("name", "type", "declare", "use", "args", "children", "parameters", "repeat", "each")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     DECLARE_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,8 @@ class Module(_message.Message):
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     REPEAT_FIELD_NUMBER: _ClassVar[int]
+    WITH_FIELD_NUMBER: _ClassVar[int]
+    EACH_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     declare: str
@@ -67,7 +69,8 @@ class Module(_message.Message):
     children: _containers.RepeatedCompositeFieldContainer[Module]
     parameters: _containers.RepeatedCompositeFieldContainer[BareParameter]
     repeat: int
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., declare: _Optional[str] = ..., use: _Optional[str] = ..., args: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., children: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[BareParameter, _Mapping]]] = ..., repeat: _Optional[int] = ...) -> None: ...
+    each: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., declare: _Optional[str] = ..., use: _Optional[str] = ..., args: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., children: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[BareParameter, _Mapping]]] = ..., repeat: _Optional[int] = ..., each: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., **kwargs) -> None: ...
 
 class BareParameter(_message.Message):
     __slots__ = ("name", "shape")
