@@ -9,6 +9,7 @@ from torch import nn
 
 from initium.errors import Unsupported
 from initium_law.dtypes import DTYPES
+from initium_law.grammar import Fill
 from initium_server.capture.fills import Capture
 from initium_server.capture.roles import roles_of
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
@@ -34,8 +35,9 @@ def describe(
     owners = _Owners(captured.model)
     parameters = [_Found(name, p, "parameter") for name, p in captured.model.named_parameters()]
     found = parameters + list(_persistent_buffers(captured.model))
-    tensors = tuple(_tensor(captured, owners, item, bare) for item in found)
-    return Inventory(tensors, captured.literals, files or {}, {"torch": str(torch.__version__), **(versions or {})})
+    fills, literals = captured.fills([(item.name, item.tensor) for item in found if item.name not in bare])
+    tensors = tuple(_tensor(owners, item, fills.get(item.name, (None, BARE_ERROR))) for item in found)
+    return Inventory(tensors, literals, files or {}, {"torch": str(torch.__version__), **(versions or {})})
 
 
 class _Found:
@@ -56,9 +58,8 @@ def _persistent_buffers(model: nn.Module) -> Iterator[_Found]:
 BARE_ERROR = "a bare parameter has no default fill"
 
 
-def _tensor(captured: Capture, owners: _Owners, item: _Found, bare: frozenset[str]) -> InventoryTensor:
+def _tensor(owners: _Owners, item: _Found, default: tuple[Fill | None, str]) -> InventoryTensor:
     tensor, owned = item.tensor, owners.of(item.name, item.tensor)
-    fill, error = (None, BARE_ERROR) if item.name in bare else captured.fill(item.name, tensor)
     if tensor.dtype not in _DTYPES:
         raise Unsupported(f"{item.name} has the dtype {tensor.dtype}, which safetensors does not have")
     return InventoryTensor(
@@ -67,8 +68,8 @@ def _tensor(captured: Capture, owners: _Owners, item: _Found, bare: frozenset[st
         dtype=_DTYPES[tensor.dtype],
         kind=item.kind,
         trainable=item.kind == "parameter" and tensor.requires_grad,
-        default=fill,
-        default_error=error,
+        default=default[0],
+        default_error=default[1],
         roles=roles_of(item.kind, [(owner, owners.is_head(module)) for owner, module in owned]),
     )
 
