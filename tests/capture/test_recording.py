@@ -21,6 +21,7 @@ from initium_server.capture import evaluator as evaluator_module
 from initium_server.capture.recording import Place, Recorder, Ref, place_of, written_arguments
 from initium_server.capture.replay import Replay
 from tests.capture.making import Make, faithful, fill_of, fills_of, holding, in_place, op
+from tests.sources.compare import check_tensors
 
 aten = torch.ops.aten
 
@@ -307,3 +308,20 @@ def test_an_expanded_view_of_draws_repeats_them() -> None:
     assert fill_of(lambda: torch.randn(3, 1).expand(3, 1)) == (Normal(0.0, 1.0), "")
     assert fill_of(lambda: torch.randn(3, 1).expand(3, 2)) == (Broadcast((1,), Normal(0.0, 1.0)), "")
     assert fill_of(lambda: torch.full((3, 1), 2.0).expand(3, 2)) == (Constant(2.0), "")
+
+
+def test_slow_pure_functions_run_once_and_give_each_a_tensor_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from timm.layers import pos_embed_rel
+
+    asked, real = [], pos_embed_rel.generate_lookup_tensor
+    monkeypatch.setattr(pos_embed_rel, "generate_lookup_tensor", lambda *a, **k: asked.append(a) or real(*a, **k))
+
+    def build() -> nn.Module:
+        return nn.Sequential(*(pos_embed_rel.RelPosBiasTf(window_size=(3, width), num_heads=1) for width in (3, 2, 3)))
+
+    captured = capture(build)
+    assert len(asked) == 2  # lengths 3 and 2
+    lookups = [module.width_lookup for module in captured.model]
+    assert len({id(lookup) for lookup in lookups}) == 3
+    torch.manual_seed(0)
+    check_tensors(captured, describe(captured), build(), 0)

@@ -47,8 +47,8 @@ def init_policy(init: dict[str, Any]) -> init_pb2.InitPolicy:
 
 ROOT = math.sqrt(2.0)
 # By hand from mup/init.py: constant_std_init_ divides by sqrt(width_mult) for two infinite dimensions;
-# _inf_fan_adjust_kaiming and _inf_fan_adjust_xavier put the base fan in the place of an infinite one, and hidden weights
-# scale as 1 / sqrt(fan_in).
+# _inf_fan_adjust_kaiming and _inf_fan_adjust_xavier put the base fan in the place of an infinite one, and hidden
+# weights scale as 1 / sqrt(fan_in).
 CASES: dict[str, tuple[dict[str, Any], str, fills.Fill]] = {
     "normal, hidden": ({"normal": {"std": 0.02}}, "hidden", fills.Normal(0.0, 0.02 * (1 / math.sqrt(4)))),
     "normal, input": ({"normal": {"std": 0.02}}, "embed", fills.Normal(0.0, 0.02)),

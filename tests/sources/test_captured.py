@@ -261,6 +261,7 @@ def _spoil(part: Any, data: st.DataObject, text: st.SearchStrategy[str]) -> None
         field.CPPTYPE_STRING: text,
         field.CPPTYPE_BOOL: st.booleans(),
         field.CPPTYPE_INT32: st.integers(-(1 << 31), (1 << 31) - 1),
+        field.CPPTYPE_INT64: st.integers(-(1 << 63), (1 << 63) - 1),
         field.CPPTYPE_UINT32: st.integers(0, (1 << 32) - 1),
     }.get(field.cpp_type, st.integers(0, (1 << 64) - 1))
     if field.is_repeated:

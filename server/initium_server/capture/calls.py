@@ -47,14 +47,22 @@ WHOLE_CALLS: tuple[tuple[str, str, FillOf], ...] = (
 )
 
 
+# Pure functions that write a tensor element by element, thousands of operations for each of a model's blocks.
+SLOW_CALLS: tuple[tuple[str, str], ...] = (("timm.layers.pos_embed_rel", "generate_lookup_tensor"),)
+
+
 @contextmanager
 def whole_calls(recorder: Recorder) -> Iterator[None]:
-    """While active, the functions of WHOLE_CALLS record their fill instead of drawing."""
+    """While active, the functions of WHOLE_CALLS record their fill instead of drawing; SLOW_CALLS run once."""
     with ExitStack() as stack:
         for module, name, fill_of in WHOLE_CALLS:
             if module in sys.modules:
                 original = getattr(sys.modules[module], name)
                 stack.enter_context(patch.object(sys.modules[module], name, _recorded(recorder, original, fill_of)))
+        for module, name in SLOW_CALLS:
+            if module in sys.modules:
+                once = _once(getattr(sys.modules[module], name))
+                stack.enter_context(patch.object(sys.modules[module], name, once))
         yield
 
 
@@ -75,6 +83,19 @@ def fake_copies() -> Iterator[None]:
 
     with patch.object(torch.Tensor, "__deepcopy__", deepcopy):
         yield
+
+
+def _once(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The function, run once for the same arguments; every call has a tensor of its own."""
+    made: dict[str, torch.Tensor] = {}
+
+    def again(*args: Any, **kwargs: Any) -> torch.Tensor:
+        key = repr((args, sorted(kwargs.items())))
+        if key not in made:
+            made[key] = function(*args, **kwargs)
+        return made[key].clone()
+
+    return again
 
 
 def _recorded(recorder: Recorder, original: Callable[..., Any], fill_of: FillOf) -> Callable[..., torch.Tensor]:
