@@ -36,7 +36,9 @@ class Slice:
 @initializer
 def split(args: Any, target: Target) -> Resolution:
     cut = slices(args, target)
-    made = [_filled(each) for each in cut]
+    different = {(each.field, each.target.shape): each for each in cut}  # Where a slice begins makes no difference.
+    filled = {key: _filled(each) for key, each in different.items()}
+    made = [filled[each.field, each.target.shape] for each in cut]
     return Resolution(_joined([each.fill for each in made], cut, target), _numbers(made))
 
 
