@@ -150,7 +150,7 @@ def _blocks(model: nn.Module) -> dict[str, tuple[int, int]]:
         if block is not None:
             found[path] = block
         stacked = block is None and _is_stack(module)
-        count = sum(_counts(module, name) for name in module._modules)
+        count = max((i for i, name in enumerate(module._modules) if _counts(module, name)), default=-1) + 1
         for position, (name, child) in enumerate(module._modules.items()):
             if child is not None:
                 own = (position, count) if stacked and _counts(module, name) else block
