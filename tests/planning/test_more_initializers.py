@@ -35,14 +35,29 @@ def refusal(name: str, arguments: dict[str, Any], shape: tuple[int, ...] = SHAPE
     return violation.field.removeprefix(f"init.rules[0].{name}").lstrip("."), violation.message
 
 
-def timms(name: str, *arguments: Any, **options: Any) -> fills.Fill | None:
+def timms(name: str, *arguments: Any, **options: Any) -> fills.Fill:
     """The fill of a function of timm.layers.weight_init, captured."""
     import timm.layers.weight_init as functions
 
     function = getattr(functions, f"{name}_")
     fill, error = fill_of(in_place(lambda w: function(w, *arguments, **options), shape=SHAPE))
-    assert not error
-    return fill
+    assert fill, error
+    return folded(fill)
+
+
+def folded(fill: fills.Fill) -> fills.Fill:
+    """The distribution of a truncated normal that is multiplied and moved, as timm and JAX make theirs."""
+    if not isinstance(fill, fills.Pointwise):
+        return fill
+    inner, constant = folded(fill.operands[0]), fill.operands[1]
+    assert isinstance(inner, fills.TruncNormal)
+    assert isinstance(constant, fills.Constant)
+    mean, std, a, b = inner.mean, inner.std, inner.a, inner.b
+    by = constant.value
+    if fill.op == "multiply":
+        return fills.TruncNormal(mean * by, std * by, a * by, b * by)
+    assert fill.op == "add"
+    return fills.TruncNormal(mean + by, std, a + by, b + by)
 
 
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])

@@ -98,7 +98,7 @@ def test_copies_of_copies() -> None:
 
 
 def test_longer_chains_are_refused() -> None:
-    inventory, rules = copies(3000)
+    inventory, rules = copies(MAX_REFERENCES + 2)
     error = failure(*rules, inventory=inventory)
     assert error.violations[0].field == "init.rules[0].copy.tensor"
     assert "more than 8 tensors refer to one another in a row" in error.violations[0].message
