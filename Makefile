@@ -79,3 +79,4 @@ generate: $(STAMP)
 	mkdir -p $(OUT)
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(OUT) proto/initium/v1/service.proto
+	$(BIN)/python -m tests.house.reference $(if $(filter-out client,$(OUT)),--check)

@@ -20,7 +20,7 @@ from initium.contract.leaves import LEAF, file_root, leaf_digest
 from initium.contract.pieces import joined, split
 from initium.errors import DOMAIN, RequestError
 from initium.v1 import service_pb2 as pb
-from initium.v1.plan_pb2 import Plan, PlannedFile
+from initium.v1.plan_pb2 import TENSOR_KIND_PARAMETER, Plan, PlannedFile, PlannedTensor
 
 Messages = Generator[bytes, None, bool]
 """What is sent; returns whether that broke off."""
@@ -124,6 +124,8 @@ class FakeServer:
         self.requests: list[Any] = []
         self.peers: list[str] = []
         self.metadata: list[dict[str, str | bytes]] = []
+        self.reaches: list[pb.RuleReach] = []
+        """What Explain says of the rules."""
         self.ended = threading.Semaphore(0)
         """Released with the end of every stream, whoever ends it."""
         self._server = grpc.server(
@@ -150,6 +152,9 @@ class FakeServer:
                 ),
                 "ListTensors": grpc.unary_unary_rpc_method_handler(
                     self.tensors, pb.ListTensorsRequest.FromString, self._serialized
+                ),
+                "Explain": grpc.unary_unary_rpc_method_handler(
+                    self.explain, pb.ExplainRequest.FromString, self._serialized
                 ),
                 "ListModels": grpc.unary_unary_rpc_method_handler(
                     self.models, pb.ListModelsRequest.FromString, self._serialized
@@ -210,6 +215,15 @@ class FakeServer:
         if request.page_token:
             return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w2")])
         return pb.ListTensorsResponse(tensors=[pb.InventoryTensor(name="w1")], next_page_token="1")
+
+    def explain(self, request: pb.ExplainRequest, context: grpc.ServicerContext) -> pb.ExplainResponse:
+        self._admit(request, context)
+        if not request.tensor:
+            return pb.ExplainResponse(reaches=self.reaches)
+        trial = pb.RuleTrial(path="init.rules[0]", name="all", initializer="ones", tensor="w2", text="so it is")
+        failed = pb.RuleTrial(path="init.rules[0]", initializer="ones", tensor="w1", failed="init.rules[0].match.ndim")
+        tensor = PlannedTensor(name="w1", aliases=["w2"], dtype="F32", kind=TENSOR_KIND_PARAMETER, initializer="ones")
+        return pb.ExplainResponse(tensor=tensor, trials=[failed, trial], derivation=["fan = 3"])
 
     def models(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
         """Two pages."""

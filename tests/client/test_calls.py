@@ -206,6 +206,12 @@ def test_leaving_the_context_closes(server: FakeServer) -> None:
         client.capabilities()
 
 
+def test_an_explanation_needs_no_seed(client: initium.Client, server: FakeServer) -> None:
+    response = client.explain({"architecture": RECIPE["architecture"]}, "w2")
+    assert response.tensor.name == "w1"
+    assert (server.requests[-1].tensor, server.requests[-1].recipe.HasField("seed")) == ("w2", False)
+
+
 def test_an_inventory_needs_no_seed(client: initium.Client, server: FakeServer) -> None:
     inventory = client.inventory({"architecture": RECIPE["architecture"]})
     assert [tensor.name for tensor in inventory] == ["w1", "w2"], "page after page"

@@ -46,7 +46,7 @@ def run(*argv: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "command", ["capture", "inventory", "plan", "generate", "verify", "capabilities", "completion"]
+    "command", ["capture", "inventory", "plan", "generate", "verify", "diff", "capabilities", "schema", "completion"]
 )
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

@@ -31,7 +31,7 @@ def test_readme_as_it_stands(tcp_server: ServerProcess, tmp_path: Path) -> None:
     (tmp_path / "client").symlink_to(ROOT / "client")
     shown = commands()
     assert [words[1] for words in shown] == [
-        *("models", "inventory", "plan", "generate", "verify", "generate"),
+        *("models", "inventory", "plan", "generate", "verify", "capabilities", "generate"),
         *("capture", "generate"),
     ]
     for words in shown:

@@ -6,6 +6,7 @@ A plain SVG, without fonts or scripts from elsewhere.
 from __future__ import annotations
 
 import html
+import os
 import re
 import shlex
 import subprocess
@@ -20,6 +21,7 @@ COMMANDS = (
     "initium generate mlp.yaml -o out/mlp",
     "initium verify --redraw out/mlp",
 )
+WIDE = os.environ | {"COLUMNS": "84"}
 WIDTH, LINE, MARGIN = 8.4, 19, 16
 
 
@@ -36,7 +38,9 @@ def session(server: str = "") -> list[tuple[str, bool]]:
             if server and "verify" not in words:
                 words = words.replace("mlp.yaml", f"mlp.yaml --server {server}")
             shell = f"{shlex.quote(sys.executable)} -m initium.cli {words}"
-            done = subprocess.run(["bash", "-c", shell], cwd=directory, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                ["bash", "-c", shell], cwd=directory, capture_output=True, text=True, check=True, env=WIDE
+            )
             lines += [(command, True), *((line, False) for line in (done.stderr + done.stdout).splitlines())]
     return [(re.sub(r"in \d+\.\d s", "in 2 s", line), is_command) for line, is_command in lines]
 

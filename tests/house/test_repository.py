@@ -13,9 +13,17 @@ import yaml
 from tests.house.terminal import PICTURE, draw, session
 
 ROOT = Path(__file__).parents[2]
-PAPERS = ("README.md", "DESIGN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "deploy/README.md")
+PAPERS = (
+    "README.md",
+    "DESIGN.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    "docs/recipe.md",
+)
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TOPS = ("client/", "server/", "proto/", "tests/", "deploy/", ".github/", ".ci/")
+TOPS = ("client/", "server/", "proto/", "tests/", "deploy/", "docs/", ".github/", ".ci/")
 PLACEHOLDER = re.compile(r"NAME|\*|out/")
 
 

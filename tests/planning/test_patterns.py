@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from initium.contract.globs import glob_to_regex
 from initium.errors import RecipeError
 from initium_server.planning.patterns import MAX_PATTERN, compile_globs, compile_regex
 
@@ -33,7 +36,9 @@ TEXTS = st.text("ab.\n$é", max_size=6)
 @example(["?"], "\n")
 @given(st.lists(st.text("ab.*?\n$é", max_size=6), max_size=3), TEXTS)
 def test_globs_are_what_the_contract_says(globs: list[str], text: str) -> None:
-    assert compile_globs(globs, "path")(text) == any(fits(glob, text) for glob in globs)
+    wanted = any(fits(glob, text) for glob in globs)
+    assert compile_globs(globs, "path")(text) == wanted
+    assert any(re.fullmatch(glob_to_regex(glob), text, re.DOTALL) for glob in globs) == wanted
 
 
 @pytest.mark.parametrize("sign", r".+()[]{}^$|\-# ")

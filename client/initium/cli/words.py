@@ -21,36 +21,54 @@ def shape(extents: Iterable[int]) -> str:
     return "x".join(map(str, extents)) or "scalar"
 
 
-def number(text: str) -> str:
+def number(text: str, digits: int = 6) -> str:
     """A float of a plan as a short decimal, anything else as it is; exact values stay in the plan."""
-    return f"{float.fromhex(text):.6g}" if _FLOAT.fullmatch(text) else text
+    return f"{float.fromhex(text):.{digits}g}" if _FLOAT.fullmatch(text) else text
 
 
-def fill(message: Fill) -> str:
-    """A fill with its numbers, e.g. `normal(mean=0, std=0.02)`."""
+def fill(message: Fill, short: bool = False) -> str:
+    """A fill with its numbers, e.g. `normal(mean=0, std=0.02)`; `short`: `normal(0, 0.02)`, `uniform(±0.0221)`."""
     kind = message.WhichOneof("kind")
-    return "" if kind is None else f"{kind}({_arguments(getattr(message, kind))})"
+    return "" if kind is None else f"{kind}({_arguments(getattr(message, kind), short)})"
 
 
-def _arguments(body: Any) -> str:
+def _arguments(body: Any, short: bool) -> str:
     fields = body.DESCRIPTOR.fields
-    words = [(field.name, _word(getattr(body, field.name), field)) for field in fields]
-    return words[0][1] if len(words) == 1 else ", ".join(f"{name}={word}" for name, word in words)
+    words = {field.name: _word(getattr(body, field.name), field, short) for field in fields}
+    if short:
+        words = _shortened(words)
+    if len(fields) == 1:
+        return "".join(words.values())
+    return ", ".join(_named(name, word, short) for name, word in words.items())
 
 
-def _word(value: Any, field: Any) -> str:
+def _shortened(words: dict[str, str]) -> dict[str, str]:
+    """With bounds on both sides of 0 as one."""
+    for low, high in (("low", "high"), ("a", "b")):
+        if high in words and words.get(low) == f"-{words[high]}":
+            words = {name: word for name, word in words.items() if name not in (low, high)} | {"±": words[high]}
+    return words
+
+
+def _named(name: str, word: str, short: bool) -> str:
+    if name == "±":
+        return f"±{word}"
+    return word if short and name in ("mean", "std") else f"{name}={word}"
+
+
+def _word(value: Any, field: Any, short: bool) -> str:
     if field.is_repeated:
-        return f"[{', '.join(_single(item) for item in value)}]"
-    return value[:12] if field.name == "digest" else _single(value)
+        return f"[{', '.join(_single(item, short) for item in value)}]"
+    return value[:12] if field.name == "digest" else _single(value, short)
 
 
-def _single(value: Any) -> str:
+def _single(value: Any, short: bool) -> str:
     if isinstance(value, Fill):
-        return fill(value)
+        return fill(value, short)
     if isinstance(value, Part):
         box = ",".join(f"{start}:{stop}" for start, stop in zip(value.start, value.stop, strict=False))
-        return f"({box}) {fill(value.fill)}"
-    return number(value) if isinstance(value, str) else str(value)
+        return f"({box}) {fill(value.fill, short)}"
+    return number(value, 4 if short else 6) if isinstance(value, str) else str(value)
 
 
 def options(message: Any) -> str:

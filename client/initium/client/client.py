@@ -17,6 +17,8 @@ from initium.disk.manifest import Manifest
 from initium.errors import RequestError
 from initium.v1.plan_pb2 import Plan
 from initium.v1.service_pb2 import (
+    ExplainRequest,
+    ExplainResponse,
     GetCapabilitiesRequest,
     GetCapabilitiesResponse,
     ListModelsRequest,
@@ -108,6 +110,15 @@ class Client:
         request = ListTensorsRequest(recipe=load_recipe(recipe, require_seed=False))
         pages = self._pages("ListTensors", request, ListTensorsResponse)
         return Inventory(tensor for page in pages for tensor in page.tensors)
+
+    def explain(self, recipe: RecipeLike, tensor: str) -> ExplainResponse:
+        """Why a tensor gets its values: the rules that were tried, in order, and how its numbers come about.
+
+        `tensor` is any of its names; empty: what each rule reaches. The recipe needs no seed.
+        Errors: as `resolve`; RequestError for a tensor that the architecture does not have.
+        """
+        request = ExplainRequest(recipe=load_recipe(recipe, require_seed=False), tensor=tensor)
+        return self._rpc.unary("Explain", request, ExplainResponse())
 
     def models(self, library: str, contains: str = "") -> list[str]:
         """The names that a model library has, e.g. of `timm`; only those that contain a text.

@@ -32,17 +32,18 @@ MAX_DEPTH = 100
 # Any: the stubs have two descriptor classes for one.
 _SELECTOR: Any = Selector.DESCRIPTOR
 _RULE: Any = InitRule.DESCRIPTOR
-_INTEGER_TEXT = re.compile(r"-?[1-9][0-9]{15,19}")
+INTEGER_TEXT = r"-?[1-9][0-9]{15,19}"
+"""An integer of the magnitude of 2^53 or more, in quotes."""
 _NUMBER_TEXT = re.compile(r"[-+]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][-+]?[0-9]{1,4})?")
 _NOT_FINITE = ("", "nan", "inf", "infinity", ".nan", ".inf")
 """What stands for no number where others write numbers."""
 EXACT = 1 << 53
 """Integers beyond are not exact in a double, and in text they are written in quotes."""
 
-_EXTENTS = ("extents", "shape")
+EXTENTS = ("extents", "shape")
 """Lists of numbers that may be empty: a scalar has no extents."""
 
-_RANGES = {
+RANGES = {
     FieldDescriptor.TYPE_UINT32: (0, (1 << 32) - 1),
     FieldDescriptor.TYPE_UINT64: (0, (1 << 64) - 1),
     FieldDescriptor.TYPE_SINT32: (-(1 << 31), (1 << 31) - 1),
@@ -146,15 +147,15 @@ class Walk:
     def _list(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         if not isinstance(value, (list, tuple)):
             return self.report(path, f"must be a list, not {kind_of(value)}; write [{_shown(value)}]")
-        if not value and (field.message_type is not None or field.name not in _EXTENTS):
+        if not value and (field.message_type is not None or field.name not in EXTENTS):
             return self.report(path, "is an empty list; remove the key")
         return [self._single(field, item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
 
     def _single(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
         if field.message_type is not None:
             return self._child(field, value, path, depth)
-        if field.type in _RANGES:
-            return self._integer(*_RANGES[field.type], value, path)
+        if field.type in RANGES:
+            return self._integer(*RANGES[field.type], value, path)
         return _SCALARS[field.type](self, value, path)
 
     def _child(self, field: FieldDescriptor, value: Any, path: str, depth: int) -> Any:
@@ -332,7 +333,7 @@ def _as_integer(value: Any) -> int | None:
     if isinstance(value, Real):
         number = float(value)
         return int(number) if math.isfinite(number) and number.is_integer() and abs(number) <= EXACT else None
-    if isinstance(value, str) and _INTEGER_TEXT.fullmatch(value) and abs(int(value)) > EXACT:
+    if isinstance(value, str) and re.fullmatch(INTEGER_TEXT, value) and abs(int(value)) > EXACT:
         return int(value)
     return None
 

@@ -95,6 +95,60 @@ class ListTensorsResponse(_message.Message):
     next_page_token: str
     def __init__(self, tensors: _Optional[_Iterable[_Union[InventoryTensor, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("recipe", "recipe_text", "tensor")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    recipe: _recipe_pb2.Recipe
+    recipe_text: bytes
+    tensor: str
+    def __init__(self, recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., recipe_text: _Optional[bytes] = ..., tensor: _Optional[str] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("tensor", "trials", "derivation", "failure", "reaches")
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    DERIVATION_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    REACHES_FIELD_NUMBER: _ClassVar[int]
+    tensor: _plan_pb2.PlannedTensor
+    trials: _containers.RepeatedCompositeFieldContainer[RuleTrial]
+    derivation: _containers.RepeatedScalarFieldContainer[str]
+    failure: str
+    reaches: _containers.RepeatedCompositeFieldContainer[RuleReach]
+    def __init__(self, tensor: _Optional[_Union[_plan_pb2.PlannedTensor, _Mapping]] = ..., trials: _Optional[_Iterable[_Union[RuleTrial, _Mapping]]] = ..., derivation: _Optional[_Iterable[str]] = ..., failure: _Optional[str] = ..., reaches: _Optional[_Iterable[_Union[RuleReach, _Mapping]]] = ...) -> None: ...
+
+class RuleTrial(_message.Message):
+    __slots__ = ("path", "name", "initializer", "tensor", "matched", "failed", "text")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    name: str
+    initializer: str
+    tensor: str
+    matched: bool
+    failed: str
+    text: str
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., initializer: _Optional[str] = ..., tensor: _Optional[str] = ..., matched: _Optional[bool] = ..., failed: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class RuleReach(_message.Message):
+    __slots__ = ("path", "matched", "decided", "shadowed_by")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_FIELD_NUMBER: _ClassVar[int]
+    SHADOWED_BY_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    matched: int
+    decided: int
+    shadowed_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, path: _Optional[str] = ..., matched: _Optional[int] = ..., decided: _Optional[int] = ..., shadowed_by: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ListModelsRequest(_message.Message):
     __slots__ = ("library", "contains", "page_size", "page_token")
     LIBRARY_FIELD_NUMBER: _ClassVar[int]

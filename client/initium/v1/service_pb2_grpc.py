@@ -116,6 +116,11 @@ class InitiumServiceStub:
                 request_serializer=initium_dot_v1_dot_service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=initium_dot_v1_dot_service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/initium.v1.InitiumService/Explain',
+                request_serializer=initium_dot_v1_dot_service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=initium_dot_v1_dot_service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Generate = channel.unary_stream(
                 '/initium.v1.InitiumService/Generate',
                 request_serializer=initium_dot_v1_dot_service__pb2.GenerateRequest.SerializeToString,
@@ -235,6 +240,16 @@ class InitiumServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Why one tensor of a recipe's architecture gets the values that it gets: each rule that was tried, in order, the key of its selector
+        that failed, and how the numbers of the one that won come about. It also answers for recipes that Resolve refuses because of
+        other tensors or rules: nothing else is decided. For people: words may change with any release.
+        Errors: those of ListTensors; INVALID_REQUEST for a tensor that the architecture does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Generate(self, request, context):
         """Streams the files of a checkpoint in the plan's order: one header, then chunks (and digests of tensors, if asked for), then one
         trailer, which is the last message. A stream without trailer is incomplete: call again with the header's plan (or its digest) and `start` at the
@@ -287,6 +302,11 @@ def add_InitiumServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=initium_dot_v1_dot_service__pb2.ListModelsRequest.FromString,
                     response_serializer=initium_dot_v1_dot_service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=initium_dot_v1_dot_service__pb2.ExplainRequest.FromString,
+                    response_serializer=initium_dot_v1_dot_service__pb2.ExplainResponse.SerializeToString,
             ),
             'Generate': grpc.unary_stream_rpc_method_handler(
                     servicer.Generate,
@@ -496,6 +516,33 @@ class InitiumService:
             '/initium.v1.InitiumService/ListModels',
             initium_dot_v1_dot_service__pb2.ListModelsRequest.SerializeToString,
             initium_dot_v1_dot_service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/initium.v1.InitiumService/Explain',
+            initium_dot_v1_dot_service__pb2.ExplainRequest.SerializeToString,
+            initium_dot_v1_dot_service__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

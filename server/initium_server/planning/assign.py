@@ -43,8 +43,9 @@ def assign(
     dtype: str,
     literals: dict[str, bytes],
     base: Mapping[str, Shape] | None = None,
+    only: InventoryTensor | None = None,
 ) -> list[Assignment]:
-    """Decides every tensor of `inventory`; literals that rules and casts make are added to `literals`.
+    """Decides every tensor of `inventory`, or one; literals that rules and casts make are added to `literals`.
 
     Errors: RecipeError with a violation for each rule that cannot apply or decides nothing, and each
     tensor that has neither rule nor default fill.
@@ -52,12 +53,13 @@ def assign(
     violations: list[Violation] = []
     assignments: list[Assignment] = []
     deciding = _Deciding(rules, model_of(inventory, rules, literals, base or {}), dtype)
-    for tensor in inventory.tensors:
+    for tensor in (only,) if only else inventory.tensors:
         try:
             assignments.append(deciding.decide(tensor))
         except _Undecided as undecided:
             violations += undecided.violations
-    violations += [v for rule in rules for v in _tally_violations(rule, rules, inventory)]
+    tallied = [rule for rule in rules if rule.failures] if only else rules
+    violations += [v for rule in tallied for v in _tally_violations(rule, rules, inventory)]
     if violations:
         raise RecipeError(violations=violations)
     return assignments

@@ -49,7 +49,7 @@ def make_plan(
                 fills[key] = encode_fill(assignment.fill)
                 plan.plan_version = max(plan.plan_version, version_of(assignment.fill))
             fill = fills[key]
-        plan.tensors.append(_planned(spec, assignment, fill))
+        plan.tensors.append(planned_tensor(spec, assignment, fill))
     for digest in used:
         plan.literals[digest] = literals[digest]
     plan.versions.update(inventory.versions)
@@ -77,7 +77,8 @@ def with_seed(plan: plan_pb2.Plan, seed: int) -> plan_pb2.Plan:
     return seal(other)
 
 
-def _planned(spec: TensorSpec, assignment: Assignment, fill: fill_pb2.Fill | None) -> plan_pb2.PlannedTensor:
+def planned_tensor(spec: TensorSpec, assignment: Assignment, fill: fill_pb2.Fill | None) -> plan_pb2.PlannedTensor:
+    """A tensor of a plan, before it has a place and a group."""
     tensor = assignment.tensor
     return plan_pb2.PlannedTensor(
         name=spec.name,

@@ -1,7 +1,7 @@
 """Selectors: which tensors a rule is for. One small function per key of `initium.v1.Selector`.
 
 A compiled selector looks at a tensor under one of its names, since a tied tensor is matched if any name is. To add a
-key: add the field to init.proto and a function to this file.
+key: add the field to init.proto and a function to this file, which is registered with what the key looks at.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from initium.contract.globs import is_glob
 from initium.contract.wording import counted, did_you_mean, joined, suggestion
 from initium.errors import RecipeError, Violation, invalid
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
-from initium_server.planning.patterns import compile_globs, compile_regex, is_glob, widened
+from initium_server.planning.patterns import compile_globs, compile_regex, widened
 
 Matcher = Callable[[InventoryTensor, Owner], bool]
 Compiler = Callable[[Any, str], Matcher]
@@ -21,12 +22,17 @@ Compiler = Callable[[Any, str], Matcher]
 MAX_DEPTH = 24
 
 _COMPILERS: dict[str, Compiler] = {}
+_SEEN: dict[str, Callable[[InventoryTensor, Owner], Any]] = {}
 
 
-def key(function: Compiler) -> Compiler:
-    """Registers the compiler of the selector key that `function` is named after (a trailing underscore is dropped)."""
-    _COMPILERS[function.__name__.rstrip("_")] = function
-    return function
+def key(seen: Callable[[InventoryTensor, Owner], Any]) -> Callable[[Compiler], Compiler]:
+    """Registers the compiler of the selector key that it is named after; `seen`: what of a tensor the key looks at."""
+
+    def register(function: Compiler) -> Compiler:
+        _COMPILERS[function.__name__], _SEEN[function.__name__] = function, seen
+        return function
+
+    return register
 
 
 def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> Matcher:
@@ -42,18 +48,55 @@ def compile_selector(selector: init_pb2.Selector, path: str, depth: int = 0) -> 
     parts: list[Matcher] = []
     violations: list[Violation] = []
     for field, value in fields:
-        where = f"{path}.{field.name}"
         try:
-            if field.name in _NESTED:
-                inner = [compile_selector(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
-                parts.append(_NESTED[field.name](inner))
-            else:
-                parts.append(_COMPILERS[field.name](value, where))
+            parts.append(_compile_key(field.name, value, f"{path}.{field.name}", depth))
         except RecipeError as error:
             violations += error.violations
     if violations:
         raise RecipeError(violations=violations)
     return _conjunction(parts)
+
+
+def _compile_key(name: str, value: Any, path: str, depth: int) -> Matcher:
+    if name not in _NESTED:
+        return _COMPILERS[name](value, path)
+    return _NESTED[name]([compile_selector(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)])
+
+
+def first_failure(
+    selector: init_pb2.Selector, path: str, tensor: InventoryTensor, owner: Owner
+) -> tuple[str, str] | None:
+    """The path of the first key that does not hold, and why; None if all hold. The selector is one that compiles."""
+    for field, value in selector.ListFields():
+        where = f"{path}.{field.name}"
+        if not _compile_key(field.name, value, where, 0)(tensor, owner):
+            return _why(field.name, value, where, tensor, owner)
+    return None
+
+
+def _why(name: str, value: Any, path: str, tensor: InventoryTensor, owner: Owner) -> tuple[str, str]:
+    if name not in _NESTED:
+        return path, f"asks for {_shown(value)}; the tensor has {_shown(_SEEN[name](tensor, owner))}"
+    failures = [first_failure(item, f"{path}[{i}]", tensor, owner) for i, item in enumerate(value)]
+    if name == "none_of":
+        return f"{path}[{failures.index(None)}]", "it holds, and none may"
+    found = [failure for failure in failures if failure]
+    if name == "all_of":
+        return found[0]
+    return path, f"none of these holds: {'; '.join(f'{where[len(path) :]} {text}' for where, text in found)}"
+
+
+def _shown(value: Any) -> str:
+    """What a key asks for, or what a tensor has there."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int():
+            return str(value) or "none"
+        case init_pb2.ShapePattern():
+            return str(list(value.extents))
+        case _:
+            return ", ".join(map(_shown, value or ())) or "none"
 
 
 def selects_buffers(selector: init_pb2.Selector) -> bool:
@@ -117,13 +160,13 @@ def _one_of(values: Iterable[Any], get: Callable[[InventoryTensor, Owner], Any])
 # --- keys on the owning module -----------------------------------------------------------------------------------
 
 
-@key
+@key(lambda tensor, owner: owner.classes)
 def module(names: Sequence[str], path: str) -> Matcher:
     wanted = frozenset(names)
     return lambda tensor, owner: not wanted.isdisjoint(owner.classes)
 
 
-@key
+@key(lambda tensor, owner: owner.classes[:1])
 def class_contains(texts: Sequence[str], path: str) -> Matcher:
     wanted = tuple(texts)
     if "" in wanted:
@@ -131,19 +174,19 @@ def class_contains(texts: Sequence[str], path: str) -> Matcher:
     return lambda tensor, owner: any(text in name for name in owner.classes[:1] for text in wanted)
 
 
-@key
+@key(lambda tensor, owner: owner.class_path)
 def class_path(globs: Sequence[str], path: str) -> Matcher:
     matches = compile_globs(globs, path)
     return lambda tensor, owner: matches(owner.class_path)
 
 
-@key
+@key(lambda tensor, owner: owner.module_path)
 def module_path(globs: Sequence[str], path: str) -> Matcher:
     matches = compile_globs(globs, path)
     return lambda tensor, owner: matches(owner.module_path)
 
 
-@key
+@key(lambda tensor, owner: owner.block)
 def block(indices: Sequence[int], path: str) -> Matcher:
     return _one_of(indices, lambda tensor, owner: owner.block)
 
@@ -151,29 +194,29 @@ def block(indices: Sequence[int], path: str) -> Matcher:
 # --- keys on the tensor ------------------------------------------------------------------------------------------
 
 
-@key
+@key(lambda tensor, owner: owner.name)
 def path(globs: Sequence[str], path: str) -> Matcher:
     matches = compile_globs(globs, path)
     return lambda tensor, owner: matches(owner.name)
 
 
-@key
+@key(lambda tensor, owner: owner.name)
 def regex(patterns: Sequence[str], path: str) -> Matcher:
     searches = [compile_regex(pattern, f"{path}[{i}]").search for i, pattern in enumerate(patterns)]
     return lambda tensor, owner: any(search(owner.name) for search in searches)
 
 
-@key
+@key(lambda tensor, owner: owner.leaf)
 def tensor(names: Sequence[str], path: str) -> Matcher:
     return _one_of(names, lambda tensor, owner: owner.leaf)
 
 
-@key
+@key(lambda tensor, owner: len(tensor.shape))
 def ndim(counts: Sequence[int], path: str) -> Matcher:
     return _one_of(counts, lambda tensor, owner: len(tensor.shape))
 
 
-@key
+@key(lambda tensor, owner: [init_pb2.ShapePattern(extents=tensor.shape)])
 def shape(shapes: Sequence[Any], path: str) -> Matcher:
     wanted = [tuple(item.extents) for item in shapes]
     for i, extents in enumerate(wanted):
@@ -188,7 +231,7 @@ def shape(shapes: Sequence[Any], path: str) -> Matcher:
     return lambda tensor, owner: any(same(tensor, extents) for extents in wanted)
 
 
-@key
+@key(lambda tensor, owner: tensor.roles)
 def role(words: Sequence[str], path: str) -> Matcher:
     for i, word in enumerate(words):
         if word not in ROLES:
@@ -197,7 +240,7 @@ def role(words: Sequence[str], path: str) -> Matcher:
     return lambda tensor, owner: not wanted.isdisjoint(tensor.roles)
 
 
-@key
+@key(lambda tensor, owner: len(tensor.owners) > 1)
 def tied(value: bool, path: str) -> Matcher:
     return lambda tensor, owner: (len(tensor.owners) > 1) == value
 
@@ -205,7 +248,7 @@ def tied(value: bool, path: str) -> Matcher:
 # --- combinators -------------------------------------------------------------------------------------------------
 
 
-@key
+@key(lambda tensor, owner: True)
 def every(value: bool, path: str) -> Matcher:
     return lambda tensor, owner: value
 

@@ -106,7 +106,7 @@ class Plans:
         """The tensors of a recipe's architecture, before any rule."""
         kind = request.WhichOneof("source")
         if kind is None:
-            raise invalid("source", "give a recipe, or its text", RequestError)
+            raise invalid("source", _NO_RECIPE, RequestError)
         with _under(kind):
             architecture = self._recipe(request, call).architecture
             data = architecture.SerializeToString(deterministic=True)
@@ -123,6 +123,16 @@ class Plans:
                 self._inventories.popitem(last=False)
         return service_pb2.ListTensorsResponse.FromString(found).tensors
 
+    def explain(self, request: service_pb2.ExplainRequest, call: Call) -> bytes:
+        """A serialized ExplainResponse: why a tensor of a recipe gets its values."""
+        kind = request.WhichOneof("source")
+        if kind is None:
+            raise invalid("source", _NO_RECIPE, RequestError)
+        with _under(kind):
+            recipe = self._recipe(request, call)
+            job = partial(jobs.explain, self._limits, request.tensor)
+            return self._pool.run(job, recipe.SerializeToString(), call.cancelled, jobs.needs(recipe))
+
     def models(self, source: str, call: Call) -> service_pb2.ListModelsResponse:
         """The models of a library."""
         needs = sources.needs_of(architecture_pb2.Architecture(library={"source": source}))
@@ -137,7 +147,9 @@ class Plans:
             self._capabilities = self._pool.run(job, b"", cancelled, jobs.CAPABILITIES_NEED)
         return service_pb2.GetCapabilitiesResponse.FromString(self._capabilities)
 
-    def _recipe(self, source: service_pb2.PlanSource | service_pb2.ListTensorsRequest, call: Call) -> recipe_pb2.Recipe:
+    def _recipe(
+        self, source: service_pb2.PlanSource | service_pb2.ListTensorsRequest | service_pb2.ExplainRequest, call: Call
+    ) -> recipe_pb2.Recipe:
         """Text is read in a worker: how long that takes is up to who wrote it. Errors: InitiumError."""
         if not source.HasField("recipe_text"):
             return source.recipe
@@ -213,14 +225,17 @@ class Plans:
         return StoredCheckpoint(held.files, Path(directory))
 
 
+_NO_RECIPE = "give a recipe, or its text"
 _KINDS = [field.name for field in service_pb2.PlanSource.DESCRIPTOR.oneofs_by_name["source"].fields]
 
 
 @contextmanager
 def _under(path: str) -> Iterator[None]:
-    """Places what is wrong with a part of a request."""
+    """Places what is wrong with a part of a request; what is wrong with the request itself has its place."""
     try:
         yield
+    except RequestError:
+        raise
     except InitiumError as error:
         raise error.under(path) from None
 

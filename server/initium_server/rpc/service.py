@@ -43,6 +43,8 @@ PAGE_SIZE = 1000
 """Most entries of a page."""
 PAGE_BYTES = 2 << 20
 """Most bytes of a page of more than one entry: gRPC's clients take no more than 4 MiB by default."""
+FEATURES = ("explain",)
+"""What of the contract there is beyond its first release."""
 UPLOADS = 4
 """Plans that are received at once."""
 _TOKEN = re.compile("[0-9]{1,9}")
@@ -90,6 +92,7 @@ class Service:
             "DownloadPlan": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.download_plan))),
             "UploadPlan": grpc.stream_unary_rpc_method_handler(status.unary(self._upload)),
             "ListTensors": grpc.unary_unary_rpc_method_handler(status.unary(self.list_tensors)),
+            "Explain": grpc.unary_unary_rpc_method_handler(status.unary(self.explain)),
             "ListModels": grpc.unary_unary_rpc_method_handler(status.unary(self.list_models)),
             "Generate": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.generate))),
             "Read": grpc.unary_stream_rpc_method_handler(status.stream(self._bounded(self.read))),
@@ -135,6 +138,9 @@ class Service:
         request = request_of(service_pb2.ListTensorsRequest, data)
         page, token = _page(self._plans.tensors(request, _call(context)), request)
         return self._fits(service_pb2.ListTensorsResponse(tensors=page, next_page_token=token).SerializeToString())
+
+    def explain(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        return self._fits(self._plans.explain(request_of(service_pb2.ExplainRequest, data), _call(context)))
 
     def list_models(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         request = request_of(service_pb2.ListModelsRequest, data)
@@ -222,6 +228,7 @@ class Service:
             fill_kinds=Fill.DESCRIPTOR.fields_by_name,
             selector_keys=Selector.DESCRIPTOR.fields_by_name,
             roles=ROLES,
+            features=FEATURES,
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
                 plan_bytes=limits.plan_bytes,

@@ -87,6 +87,21 @@ def inventory(limits: Limits, architecture: bytes) -> Work:
     return work
 
 
+def explain(limits: Limits, tensor: str, recipe: bytes) -> Work:
+    """Serialized Recipe and the name of a tensor to a serialized ExplainResponse."""
+    message = recipe_pb2.Recipe.FromString(recipe)
+
+    def work() -> bytes:
+        if not message.HasField("seed"):
+            message.seed = 0  # it explains nothing
+        planning.check_recipe(message)
+        inventory, base = build_inventory(message.architecture), build_base(message.init)
+        check_size("architecture", ((one.name, one.shape) for one in inventory.tensors), 0, limits)
+        return planning.explain(message, inventory, tensor, base).SerializeToString()
+
+    return work
+
+
 def _inventory_message(tensor: InventoryTensor) -> service_pb2.InventoryTensor:
     owner = tensor.owners[0]
     message = service_pb2.InventoryTensor(
