@@ -221,6 +221,8 @@ REASONS: Mapping[str, tuple[str, type[InitiumError]]] = {
     "LIBRARY_MISSING": ("FAILED_PRECONDITION", PreconditionError),
     "ENVIRONMENT_MISMATCH": ("FAILED_PRECONDITION", PreconditionError),
     "DEVICE_UNAVAILABLE": ("FAILED_PRECONDITION", PreconditionError),
+    "NOT_IN_STORE": ("FAILED_PRECONDITION", PreconditionError),
+    "STORE_MISMATCH": ("FAILED_PRECONDITION", PreconditionError),
     "UNSUPPORTED": ("UNIMPLEMENTED", Unsupported),
     "SHUTTING_DOWN": ("UNAVAILABLE", Unavailable),
     "INTERNAL": ("INTERNAL", ServerError),

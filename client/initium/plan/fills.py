@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
 from initium.v1 import fill_pb2
-from initium_law.grammar import KINDS, Broadcast, Fill, Part, inner_fills
+from initium_law.grammar import KINDS, Broadcast, Fill, Part, Stored, inner_fills
 
-SINCE: Mapping[type[Fill], int] = {Broadcast: 2}
+SINCE: Mapping[type[Fill], int] = {Broadcast: 2, Stored: 2}
 """The plan_version that brought a kind of fill, where that is not the first."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}

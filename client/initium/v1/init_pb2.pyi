@@ -13,7 +13,7 @@ class InitPolicy(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[InitRule, _Mapping]]] = ...) -> None: ...
 
 class InitRule(_message.Message):
-    __slots__ = ("name", "match", "dtype", "optional", "ties", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default", "orthogonal", "delta_orthogonal", "sparse", "corrected_trunc_normal")
+    __slots__ = ("name", "match", "dtype", "optional", "ties", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default", "orthogonal", "delta_orthogonal", "sparse", "corrected_trunc_normal", "stored")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MATCH_FIELD_NUMBER: _ClassVar[int]
     DTYPE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class InitRule(_message.Message):
     DELTA_ORTHOGONAL_FIELD_NUMBER: _ClassVar[int]
     SPARSE_FIELD_NUMBER: _ClassVar[int]
     CORRECTED_TRUNC_NORMAL_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
     name: str
     match: Selector
     dtype: str
@@ -58,7 +59,8 @@ class InitRule(_message.Message):
     delta_orthogonal: DeltaOrthogonal
     sparse: Sparse
     corrected_trunc_normal: CorrectedTruncNormal
-    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ..., orthogonal: _Optional[_Union[Orthogonal, _Mapping]] = ..., delta_orthogonal: _Optional[_Union[DeltaOrthogonal, _Mapping]] = ..., sparse: _Optional[_Union[Sparse, _Mapping]] = ..., corrected_trunc_normal: _Optional[_Union[CorrectedTruncNormal, _Mapping]] = ...) -> None: ...
+    stored: Stored
+    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ..., orthogonal: _Optional[_Union[Orthogonal, _Mapping]] = ..., delta_orthogonal: _Optional[_Union[DeltaOrthogonal, _Mapping]] = ..., sparse: _Optional[_Union[Sparse, _Mapping]] = ..., corrected_trunc_normal: _Optional[_Union[CorrectedTruncNormal, _Mapping]] = ..., stored: _Optional[_Union[Stored, _Mapping]] = ...) -> None: ...
 
 class Uniform(_message.Message):
     __slots__ = ("a", "b")
@@ -173,6 +175,31 @@ class CorrectedTruncNormal(_message.Message):
     std: float
     cut: float
     def __init__(self, mean: _Optional[float] = ..., std: _Optional[float] = ..., cut: _Optional[float] = ...) -> None: ...
+
+class Stored(_message.Message):
+    __slots__ = ("rename", "missing", "mismatch", "transpose", "repeat", "scale")
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    RENAME_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    MISMATCH_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    rename: _containers.RepeatedCompositeFieldContainer[Rename]
+    missing: str
+    mismatch: str
+    transpose: bool
+    repeat: bool
+    scale: float
+    def __init__(self, rename: _Optional[_Iterable[_Union[Rename, _Mapping]]] = ..., missing: _Optional[str] = ..., mismatch: _Optional[str] = ..., transpose: _Optional[bool] = ..., repeat: _Optional[bool] = ..., scale: _Optional[float] = ..., **kwargs) -> None: ...
+
+class Rename(_message.Message):
+    __slots__ = ("pattern", "to")
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    pattern: str
+    to: str
+    def __init__(self, pattern: _Optional[str] = ..., to: _Optional[str] = ...) -> None: ...
 
 class LibraryDefault(_message.Message):
     __slots__ = ()
