@@ -79,9 +79,20 @@ def _totals(plan: Plan) -> Iterator[str]:
     yield f"files      {', '.join(file.name for file in plan.files[:6])}{_more(len(plan.files) - 6)}"
     yield f"generator  {plan.generator}, seed {plan.seed}"
     yield f"digest     {plan.plan_digest}"
+    yield from _loads(plan)
     if plan.HasField("groups"):
         yield f"optimizer  {plan.groups.optimizer}"
         yield from (f"group {index}    {_group_line(group)}" for index, group in enumerate(plan.groups.groups))
+
+
+def _loads(plan: Plan) -> Iterator[str]:
+    """What `stored` rules loaded, and what not: a line each, with the first names."""
+    for report in plan.loads:
+        yield f"loaded     {counted(report.loaded, 'tensor')} from {getattr(report, 'from')} ({report.rule})"
+        for what in ("missing", "mismatched", "fitted", "unused"):
+            found = getattr(report, what)
+            if found.total:
+                yield f"  {what:<10} {found.total:,}: {', '.join(found.names[:6])}{_more(found.total - 6)}"
 
 
 def _group_line(group: Group) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from initium.contract.canonical import seal
 from initium.contract.generators import GENERATORS, TORCH
 from initium.contract.messages import check_finite
+from initium.contract.plans import PLAN_VERSION
 from initium.contract.wording import suggestion
 from initium.errors import RecipeError, Violation
 from initium.plan.limits import Limits, check_size
@@ -17,7 +18,8 @@ from initium_server.planning.groups import OptionChecker, assign_groups
 from initium_server.planning.initializers import NOT_OF_TORCH
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.plan import make_plan
-from initium_server.planning.rules import assign, compile_rules
+from initium_server.planning.rules import STORED, assign, compile_rules
+from initium_server.planning.stored import Sources, reports
 
 
 def check_recipe(recipe: recipe_pb2.Recipe) -> None:
@@ -36,7 +38,7 @@ def check_recipe(recipe: recipe_pb2.Recipe) -> None:
     if recipe.generator == TORCH and recipe.architecture.WhichOneof("kind") == "tensors":
         found.append(Violation("generator", "`torch` runs a PyTorch model; a bare tensor list needs `stream-v1`"))
     for i, rule in enumerate(recipe.init.rules if recipe.generator == TORCH else ()):
-        if (name := rule.WhichOneof("initializer")) in NOT_OF_TORCH:
+        if (name := rule.WhichOneof("initializer")) in (*NOT_OF_TORCH, STORED):
             found.append(Violation(f"init.rules[{i}].{name}", "torch.nn.init has no such function; use `stream-v1`"))
     if found:
         raise RecipeError(violations=found)
@@ -49,21 +51,28 @@ def resolve(
     optimizers: OptionChecker | None,
     environment: Mapping[str, str],
     limits: Limits,
+    sources: Sources | None = None,
 ) -> plan_pb2.Plan:
     """The sealed plan of a checked recipe, and what its architecture was built to.
 
-    `optimizers` is needed for recipes with groups, `environment` under generator `torch`.
-    Errors: RecipeError for everything that can be wrong with rules and groups; LimitExceeded beyond `limits`.
+    `optimizers` is needed for recipes with groups, `environment` under generator `torch`, `sources` for rules that
+    load. Errors: RecipeError for everything that can be wrong with rules and groups; PreconditionError for what is not
+    in a store; LimitExceeded beyond `limits`.
     """
     check_size("architecture", ((tensor.name, tensor.shape) for tensor in inventory.tensors), 0, limits)
     dtype, literals = recipe.dtype or "F32", dict(inventory.literals)
-    assignments = assign(inventory, compile_rules(recipe.init.rules), dtype, literals)
+    rules = compile_rules(recipe.init.rules, sources)
+    assignments = assign(inventory, rules, dtype, literals)
     grouping = None
     if recipe.HasField("groups"):
         assert optimizers is not None
         grouping = assign_groups(inventory, recipe.groups, optimizers)
     files = casts.cast_files(inventory.files, dtype)
     plan = make_plan(recipe, inventory, assignments, grouping, literals, files, limits)
+    loadings = [(rule.path, rule.loading) for rule in rules if rule.loading]
+    if loadings:
+        plan.loads.extend(reports(loadings, (assignment.rule for assignment in assignments)))
+        plan.plan_version = PLAN_VERSION
     if recipe.generator == TORCH:
         plan.recipe.CopyFrom(recipe)
         plan.environment.update({**environment, **inventory.versions})

@@ -11,13 +11,16 @@ from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
 from initium_law import MAX_ELEMENTS, Engine, prepare
 from initium_law.dtypes import FLOATS
-from initium_law.grammar import Fill
+from initium_law.engine import Reader
+from initium_law.grammar import Fill, Stored
 from initium_server.planning import casts
 from initium_server.planning.initializers import INITIALIZERS, Resolution
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_word
+from initium_server.planning.stored import Loading, Sources
+from initium_server.planning.stored import check as check_stored
 
-LIBRARY_DEFAULT = "library_default"
+LIBRARY_DEFAULT, STORED = "library_default", "stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Rule:
     matches: Matcher
     buffers: bool
     initializer: str
+    loading: Loading | None = None
+    """What a `stored` rule loads from, once that may be looked at."""
     decided: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -55,17 +60,21 @@ class Rule:
         return f"{self.path} {self.message.name}".rstrip()
 
     def hits(self, tensor: InventoryTensor, owner: Owner) -> bool:
-        return (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+        selected = (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+        return selected and (self.loading is None or self.loading.matches(tensor))
 
     def resolve(self, tensor: InventoryTensor) -> Resolution:
-        """The rule's fill for `tensor`. ValueError where it cannot apply."""
+        """The rule's fill for `tensor`, where it loads none. ValueError where it cannot apply."""
         if self.initializer == LIBRARY_DEFAULT:
             return Resolution(default_fill(tensor))
         return INITIALIZERS[self.initializer](getattr(self.message, self.initializer), tensor)
 
 
-def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
-    """Checks and compiles `rules`. Errors: RecipeError with every violation found."""
+def compile_rules(rules: Sequence[init_pb2.InitRule], sources: Sources | None = None) -> list[Rule]:
+    """Checks and compiles `rules`; without `sources` those that load cannot be applied.
+
+    Errors: RecipeError with every violation found; PreconditionError for what is not in a store.
+    """
     compiled: list[Rule] = []
     violations: list[Violation] = []
     for i, rule in enumerate(rules):
@@ -73,23 +82,30 @@ def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
         violations += _rule_violations(rule, path)
         try:
             matcher = compile_selector(rule.match, f"{path}.match")
-            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match), rule.WhichOneof("initializer") or ""))
+            initializer = rule.WhichOneof("initializer") or ""
+            buffers = initializer == STORED or selects_buffers(rule.match)
+            compiled.append(Rule(i, rule, matcher, buffers, initializer))
         except RecipeError as error:
             violations += error.violations
     if violations:
         raise RecipeError(violations=violations)
+    for each in compiled:
+        if each.initializer == STORED and sources:
+            each.loading = Loading.of(each.message.stored, f"{each.path}.{STORED}", sources)
     return compiled
 
 
 def _rule_violations(rule: init_pb2.InitRule, path: str) -> list[Violation]:
     found = []
     if not rule.WhichOneof("initializer"):
-        known = ", ".join([*INITIALIZERS, LIBRARY_DEFAULT])
+        known = ", ".join([*INITIALIZERS, LIBRARY_DEFAULT, STORED])
         found.append(Violation(path, f"the rule has no initializer; give exactly one of {known}"))
     if rule.dtype and rule.dtype not in FLOATS:
         found.append(Violation(f"{path}.dtype", casts.unknown(rule.dtype)))
     if rule.ties not in ("", "first"):
         found.append(Violation(f"{path}.ties", f"{rule.ties!r} is unknown; leave it out, or write `first`"))
+    if rule.HasField(STORED):
+        found += check_stored(rule.stored, f"{path}.{STORED}")
     return found
 
 
@@ -126,7 +142,7 @@ def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], finish: _Finish)
             return finish(tensor, None, Resolution(default_fill(tensor)))
         except ValueError as error:
             raise _Undecided(Violation("init.rules", f"{error}; add a rule that matches it")) from None
-    made = [_resolve(tensor, rule, finish) for rule in hits]
+    made = [_resolve(tensor, rule, rules, finish) for rule in hits]
     if None in made:
         raise _Undecided()
     done = [assignment for assignment in made if assignment]
@@ -135,15 +151,32 @@ def _assign_one(tensor: InventoryTensor, rules: Sequence[Rule], finish: _Finish)
     return done[0]
 
 
-def _resolve(tensor: InventoryTensor, rule: Rule, finish: _Finish) -> Assignment | None:
+def _resolve(tensor: InventoryTensor, rule: Rule, rules: Sequence[Rule], finish: _Finish) -> Assignment | None:
     """What the rule makes of the tensor; None, and a note on the rule, where it cannot apply."""
     rule.decided += 1
     try:
-        return finish(tensor, rule, rule.resolve(tensor))
+        return finish(tensor, rule, _made(tensor, rule, rules))
     except (ValueError, OverflowError) as error:
         text = "its numbers are out of range" if isinstance(error, OverflowError) else str(error)
         rule.failures.append(text if tensor.name in text else f"{tensor.name}: {text}")
         return None
+
+
+def _made(tensor: InventoryTensor, rule: Rule, rules: Sequence[Rule]) -> Resolution:
+    """The rule's fill for the tensor. ValueError where it cannot apply."""
+    if rule.loading is None:
+        return rule.resolve(tensor)
+    return Resolution(rule.loading.fill(tensor, lambda: _rest(tensor, rule, rules)))
+
+
+def _rest(tensor: InventoryTensor, rule: Rule, rules: Sequence[Rule]) -> Fill:
+    """What the rules behind `rule`, or else the library, give the tensor. ValueError where that is nothing."""
+    later = rules[rules.index(rule) + 1 :]
+    found = next((hit for owner in tensor.owners if (hit := _first(later, tensor, owner))), None)
+    if found is None:
+        return default_fill(tensor)
+    found.decided += 1
+    return _made(tensor, found, rules).fill
 
 
 def _first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule | None:
@@ -171,8 +204,15 @@ def default_fill(tensor: InventoryTensor) -> Fill:
     return tensor.default
 
 
-_ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
-"""Whether a server has the room for a fill shows when it takes the plan."""
+class _AnyStore:
+    """Takes every stored tensor, and reads none: planning draws nothing."""
+
+    def reader(self, fill: Stored) -> Reader:
+        return lambda begin, out: None
+
+
+_ANY = Engine(whole_elements=MAX_ELEMENTS, stores=_AnyStore())
+"""Whether a server has the room for a fill, or a stored tensor, shows when it takes the plan."""
 
 
 class _Finish:
@@ -191,7 +231,7 @@ class _Finish:
         fill = self._fills.setdefault(text, fill)
         key = text, tensor.shape, target  # Whether a fill fits does not depend on the name.
         if key not in self._drawable:
-            prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY_SIZE)
+            prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY)
             self._drawable.add(key)
         if rule is None:
             return Assignment(tensor, target, fill)
@@ -207,6 +247,8 @@ def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str
 
 
 def _tally_violations(rule: Rule, rules: Sequence[Rule], inventory: Inventory) -> list[Violation]:
+    if rule.loading and not rule.message.optional and (nothing := rule.loading.nothing()):
+        return [Violation(f"{rule.path}.{STORED}", nothing)]
     if rule.failures:
         more = f" (and {counted(len(rule.failures) - 1, 'more tensor')})" if len(rule.failures) > 1 else ""
         return [Violation(f"{rule.path}.{rule.initializer}", rule.failures[0] + more)]
