@@ -115,6 +115,7 @@ def _broadcast(axes: tuple[int, ...], fill: fills.Fill, place: Place, dtype: str
     return np.broadcast_to(elements(fill, inner, dtype), place.shape)
 
 
+@np.errstate(all="ignore")
 def _stored(fill: fills.Stored, place: Place, dtype: str) -> Array:
     order, start = fill.axes or tuple(range(len(fill.shape))), fill.start or (0,) * len(fill.shape)
     source = np.frombuffer(place.literals[fill.digest], bits(fill.dtype)).reshape(fill.shape).transpose(order)

@@ -21,7 +21,13 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 def version_of(fill: Fill) -> int:
     """The lowest plan_version that can say the fill."""
-    return max(SINCE.get(type(fill), 1), *map(version_of, inner_fills(fill)), 1)
+    return newest(fill)[0]
+
+
+def newest(fill: Fill) -> tuple[int, str]:
+    """The lowest plan_version that can say the fill, and the kind that needs it."""
+    own = SINCE.get(type(fill), 1), _NAMES[type(fill)]
+    return max([own, *map(newest, inner_fills(fill))], key=lambda found: found[0])
 
 
 def encode_fill(fill: Fill) -> fill_pb2.Fill:

@@ -69,9 +69,8 @@ def resolve(
         grouping = assign_groups(inventory, recipe.groups, optimizers)
     files = casts.cast_files(inventory.files, dtype)
     plan = make_plan(recipe, inventory, assignments, grouping, literals, files, limits)
-    loadings = [(rule.path, rule.loading) for rule in rules if rule.loading]
-    if loadings:
-        plan.loads.extend(reports(loadings, (assignment.rule for assignment in assignments)))
+    if loadings := {rule.path: rule.loading for rule in rules if rule.loading}:
+        plan.loads.extend(reports(loadings, {each.tensor.name: each.rule for each in assignments}))
         plan.plan_version = PLAN_VERSION
     if recipe.generator == TORCH:
         plan.recipe.CopyFrom(recipe)

@@ -24,6 +24,8 @@ from initium_server.planning.inventory import InventoryTensor
 from initium_server.planning.patterns import MAX_PATTERN, compile_regex
 
 MAX_RENAMES = 100
+MAX_MATCHES = 100
+"""Matches in one name that a rename replaces: no model has such names, and each takes time and memory."""
 MAX_NAME = 10_000
 """Characters of a renamed name; what is longer is cut, and no checkpoint has it."""
 SHOWN = 20
@@ -127,15 +129,15 @@ class Loading:
             looked_for = self.missing[tensor.name]
             hint = did_you_mean(looked_for, self.source.tensors) if len(self.missing) == 1 else ""  # It takes time.
             remedy = "put a rule for it before this one, rename it, or set `missing: next`"
-            raise ValueError(joined(f"{self._shown} has no tensor {looked_for[:200]!r}", hint, remedy))
+            raise ValueError(joined(f"{self.origin} has no tensor {looked_for[:200]!r}", hint, remedy))
         found, have = self.source.tensors[name], self._shape(name)
         fits = self._fits(name, tensor)
         if not fits and (self.message.mismatch != "fit" or len(have) != len(tensor.shape)):
             fit = ", or `fit`" if len(have) == len(tensor.shape) else " (`fit` needs as many axes)"
             remedy = f"put a rule for it before this one, or set `mismatch: next`{fit}"
-            raise ValueError(f"{name!r} of {self._shown} has shape {list(have)}, not {list(tensor.shape)}; {remedy}")
+            raise ValueError(f"{name!r} of {self.origin} has shape {list(have)}, not {list(tensor.shape)}; {remedy}")
         if self.message.transpose and len(have) > 2:
-            raise ValueError(f"{name!r} of {self._shown} has {len(have)} axes; `transpose` is for tensors of up to 2")
+            raise ValueError(f"{name!r} of {self.origin} has {len(have)} axes; `transpose` is for tensors of up to 2")
         axes = (1, 0) if self._transposes(name) else ()
         piece: Fill = Stored(
             self.source.store, found.file, name, self.source.digest(name), found.dtype, found.shape, axes
@@ -151,32 +153,29 @@ class Loading:
         return piece if box == tensor.shape else Parts(rest(), (Part((0,) * len(box), box, piece),))
 
     def nothing(self) -> str:
-        """Why no tensor was loaded; empty where one was, or where none was tried."""
-        if self.taken or not (self.missing or self.mismatched):
+        """Why no tensor was loaded; empty where one was, where none was tried, or where each says why itself."""
+        if self.taken:
             return ""
         if not self.missing:
-            return f"{self._shown} has another shape for each of {_listed(self.mismatched)}; it loads nothing"
-        text = f"{self._shown} has none of {counted(len(self.missing), 'tensor')} that it should have"
+            if not self.mismatched or self.message.mismatch != "next":
+                return ""
+            return f"{self.origin} has another shape for each of {_listed(self.mismatched)}; it loads nothing"
+        text = f"{self.origin} has none of {counted(len(self.missing), 'tensor')} that it should have"
         sides = f"looked for: {_listed(self.missing.values())}; it has: {_listed(self.source.tensors)}"
         return joined(text, sides, self._remedy())
 
-    def report(self, rule: str, loaded: int, taken: set[str]) -> plan_pb2.StoredReport:
-        """What the rule at a path loaded; `taken`: the names in its source that any rule took."""
+    def report(self, rule: str, names: Mapping[str, Collection[str]], loaded: int) -> plan_pb2.StoredReport:
+        """What the rule at a path loaded, and the lists of a report, by their names."""
         report = plan_pb2.StoredReport(rule=rule, loaded=loaded)
-        setattr(report, "from", self._shown)
-        lists: dict[str, Collection[str]] = {
-            "missing": self.missing,
-            "mismatched": self.mismatched,
-            "fitted": self.fitted,
-            "unused": [name for name in self.source.tensors if name not in taken],
-        }
-        for name, found in lists.items():
+        setattr(report, "from", self.origin)
+        for name, found in names.items():
             if found:
                 getattr(report, name).CopyFrom(plan_pb2.NameList(names=[*found][:SHOWN], total=len(found)))
         return report
 
     @property
-    def _shown(self) -> str:
+    def origin(self) -> str:
+        """`STORE/path`."""
         return str(getattr(self.message, "from"))
 
     def _find(self, tensor: InventoryTensor) -> str | None:
@@ -189,7 +188,7 @@ class Loading:
 
     def _renamed(self, name: str) -> str:
         for pattern, to in self.renames:
-            name = pattern.sub(to, name)[:MAX_NAME]
+            name = pattern.sub(to, name, MAX_MATCHES)[:MAX_NAME]
         return name
 
     def _transposes(self, name: str) -> bool:
@@ -255,10 +254,16 @@ def _tiles(piece: Fill, starts: Sequence[Shape], box: Shape, shape: Shape) -> It
         yield Part(start, tuple(min(low + extent, end) for low, extent, end in ends), piece)
 
 
-def reports(loadings: Sequence[tuple[str, Loading]], deciding: Iterable[str]) -> list[plan_pb2.StoredReport]:
-    """What every rule loaded, by its path; `deciding` has the path of the rule that decided, of every tensor."""
-    counts = Counter(deciding)
-    taken: dict[str, set[str]] = {}
-    for _, loading in loadings:
-        taken.setdefault(getattr(loading.message, "from"), set()).update(loading.taken)
-    return [each.report(path, counts[path], taken[getattr(each.message, "from")]) for path, each in loadings]
+def reports(loadings: Mapping[str, Loading], deciding: Mapping[str, str]) -> Iterator[plan_pb2.StoredReport]:
+    """What every rule loaded; `loadings` by the paths of their rules, `deciding` the path of each tensor's rule."""
+    counts, before, taken = Counter(deciding.values()), set[str](), dict[str, set[str]]()
+    for loading in loadings.values():
+        taken.setdefault(loading.origin, set()).update(loading.taken)
+    for path, loading in loadings.items():
+        # What an earlier rule took in part was offered to this one for its rest only.
+        left: dict[str, Mapping[str, Any]] = {"missing": loading.missing, "mismatched": loading.mismatched}
+        lists = {name: [each for each in found if deciding[each] not in before] for name, found in left.items()}
+        lists["fitted"] = list(loading.fitted)
+        lists["unused"] = [name for name in loading.source.tensors if name not in taken[loading.origin]]
+        yield loading.report(path, lists, counts[path])
+        before.add(path)
