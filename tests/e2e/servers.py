@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,9 +28,12 @@ class ServerProcess:
     A server that is not `warm` starts in a tenth of the time and loads libraries when they are needed.
     """
 
-    def __init__(self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True) -> None:
+    def __init__(
+        self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True, stores: Mapping[str, Path] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "initium_server", "serve", "--listen", listen, "--threads", str(threads)]
         command += ["--grace", "1"] if warm else ["--exit-with-parent"]
+        command += [word for name, path in (stores or {}).items() for word in ("--store", f"{name}={path}")]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=QUIET)
         assert self.process.stdout is not None
@@ -60,9 +63,9 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(warm: bool = True) -> Iterator[ServerProcess]:
+def serving(warm: bool = True, stores: Mapping[str, Path] | None = None) -> Iterator[ServerProcess]:
     """A server for the length of a block."""
-    server = ServerProcess(warm=warm)
+    server = ServerProcess(warm=warm, stores=stores)
     try:
         yield server
     finally:
