@@ -348,6 +348,7 @@ REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
     ("F32", (12,), _stored(SINGLES, "F32", (3, 4))),
     ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (), (0, 1))),
     ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (), (1,))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (1, 0))),
     ("F32", (3, 3), _stored(SINGLES, "F32", (3, 4), (0, 0))),
     ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (0,))),
     ("F32", (3, 4), _stored(SINGLES, "I32", (3, 4))),

@@ -172,6 +172,19 @@ def test_a_file_that_changes_is_an_error(zoo: Path, stores: Stores, change: str)
         Stores({"zoo": zoo}).reader(stored())(4, out)
 
 
+def test_what_a_path_leads_to_is_looked_up_for_each_plan(zoo: Path, stores: Stores) -> None:
+    """A link to the latest checkpoint: the file of before is as it was, and is no longer the right one."""
+    (zoo / "b").mkdir()
+    save_file({"w": VALUES + 1}, zoo / "b" / "model.safetensors")
+    latest, out = zoo / "latest", np.zeros(4, np.uint8)
+    latest.symlink_to("a")
+    stores.reader(stored("latest/model.safetensors"))(4, out)
+    latest.unlink()
+    latest.symlink_to("b")
+    stores.reader(stored("latest/model.safetensors", digest=digest(VALUES + 1)))(4, out)
+    assert out.tobytes() == (VALUES + 1).tobytes()[4:8]
+
+
 def test_a_file_that_was_touched_is_read_again(zoo: Path, stores: Stores) -> None:
     reader, out = stores.reader(stored()), np.zeros(4, np.uint8)
     reader(0, out)

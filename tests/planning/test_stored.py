@@ -352,6 +352,12 @@ def test_the_plan_reports_what_was_loaded() -> None:
         assert list(report.unused.names) == ["conv1.weight", *(f"extra.{i:02}" for i in range(19))]
 
 
+def test_a_report_of_nothing_needs_a_new_plan_too() -> None:
+    rule = load(missing="next") | {"optional": True}
+    plan = resolved(rule, checkpoint=Checkpoint({"x": np.zeros(1, np.float32)}))
+    assert (plan.plan_version, plan.loads[0].loaded, plan.loads[0].missing.total) == (2, 0, 9)
+
+
 def test_a_plan_that_loads_nothing_is_as_before() -> None:
     plan = resolved({"match": {"every": True}, "zeros": {}}, checkpoint=Checkpoint({}))
     assert (plan.plan_version, len(plan.loads)) == (1, 0)
