@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from initium.contract import stores
 from initium.contract.wording import did_you_mean, joined
+from initium.errors import InitiumError
 from initium.plan.limits import Limits
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _positive(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT. Returns the exit status: 2 for bad flags or an address that is taken."""
+    """Serves until SIGTERM or SIGINT. Returns the exit status: 2 for what it cannot start with."""
     args, rest = parser().parse_known_args(argv)
     if rest:
         flags = re.findall("--[a-z-]+", args.own.format_usage())
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     try:
         return _serve(args, stopping)
-    except OSError as error:
+    except (OSError, InitiumError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -119,6 +120,9 @@ def _local_servers(stop: bool) -> int:
 
 
 def _serve(args: argparse.Namespace, stopping: threading.Event) -> int:
+    from initium_server.sources.libraries import adapters
+
+    adapters()  # Sources that have one name are refused before anything starts.
     local = _is_local(args)
     zygote = _forked_zygote() if local else None
     from initium.malloc import keep_freed_memory

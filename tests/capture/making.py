@@ -8,10 +8,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from initium_law.grammar import Fill
+from initium_law.grammar import Constant, Fill, Pointwise
 from initium_server.capture import capture, describe
 from initium_server.planning.inventory import Inventory
 from tests.sources.compare import check_tensors
+
+
+def op(name: str, *operands: Fill | float) -> Pointwise:
+    """A pointwise fill; numbers are constants."""
+    return Pointwise(name, tuple(Constant(float(x)) if isinstance(x, int | float) else x for x in operands))
+
 
 Make = Callable[[], torch.Tensor]
 Several = Callable[[], Sequence[torch.Tensor]]
@@ -44,10 +50,11 @@ def fill_of(make: Make) -> tuple[Fill | None, str]:
 
 
 def faithful(make: Several, seed: int = 0) -> Inventory:
-    """The inventory of what was made, after its comparison with the same tensors really made."""
-    inventory = describe(capture(lambda: holding(make())))
+    """The inventory of what was made, after its comparison with the same tensors really made, byte for byte."""
+    captured = capture(lambda: holding(make()))
+    inventory = describe(captured)
     torch.manual_seed(seed)
-    check_tensors(inventory, holding(make()))
+    check_tensors(captured, inventory, holding(make()), seed)
     return inventory
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from initium_law.grammar import Constant, Eye, Fill, Literal, Part, Parts
+from initium_law.grammar import Constant, Eye, Fill, Literal, Part, Parts, Uniform
 from tests.capture.making import Make, faithful, fill_of, fills_of
 
 HUGE = 10**12
@@ -202,11 +202,13 @@ def test_equal_constants_joined_are_one() -> None:
     assert fill_of(lambda: torch.stack([torch.full((), 0.1), torch.full((), 0.1)])) == (Constant(0.1), "")
 
 
-def test_what_has_parts_itself_is_not_joined() -> None:
+def test_what_has_parts_itself_is_joined() -> None:
     def make() -> torch.Tensor:
         return torch.cat([torch.cat([torch.rand(1), torch.zeros(1)]), torch.rand(1)])
 
-    assert fill_of(make) == (None, "cannot express rand > cat")
+    zero = Part((1,), (2,), Constant(0.0))
+    parts = Parts(Uniform(0.0, 1.0), (zero, Part((2,), (3,), Uniform(0.0, 1.0))))
+    assert faithful(lambda: [make()]).tensors[0].default == parts
 
 
 WHOLE: dict[str, tuple[Make, Fill]] = {

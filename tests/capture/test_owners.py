@@ -179,6 +179,32 @@ def test_blocks_are_places_in_the_outermost_stack_of_alike_modules(case: str) ->
     assert list(blocks(build).values()) == expected
 
 
+def test_a_block_knows_how_many_its_stack_has() -> None:
+    def build() -> nn.Module:
+        stack = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2)))
+        return nn.ModuleDict({"body": stack, "head": nn.Linear(2, 2)})
+
+    counts = {name: tensor.owners[0].blocks for name, tensor in tensors(build).items() if name.endswith("weight")}
+    assert counts == {"body.0.weight": 3, "body.1.0.weight": 3, "body.2.0.weight": 3, "head.weight": None}
+
+
+def test_a_convolution_has_groups_and_an_embedding_its_padding_row() -> None:
+    found = tensors(
+        lambda: nn.ModuleList(
+            [
+                nn.Conv2d(4, 8, 3, groups=2, bias=False),
+                nn.ConvTranspose1d(4, 8, 3, bias=False),
+                nn.Embedding(5, 2, padding_idx=-1),
+                nn.Embedding(5, 2),
+                nn.Linear(2, 2, bias=False),
+            ]
+        )
+    )
+    owners = [tensor.owners[0] for tensor in found.values()]
+    assert [owner.groups for owner in owners] == [2, 1, None, None, None]
+    assert [owner.padding_idx for owner in owners] == [None, None, 4, None, None]
+
+
 def test_an_empty_place_in_a_stack_is_counted() -> None:
     def build() -> nn.Module:
         layers = nn.Sequential(*many(nn.Embedding, nn.Embedding, nn.Embedding))
@@ -186,6 +212,7 @@ def test_an_empty_place_in_a_stack_is_counted() -> None:
         return layers
 
     assert blocks(build) == {"0.weight": 0, "2.weight": 2}
+    assert {tensor.owners[0].blocks for tensor in tensors(build).values()} == {3}
 
 
 def test_a_parametrized_tensor_belongs_to_the_module_whose_tensor_it_was() -> None:

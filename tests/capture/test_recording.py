@@ -15,12 +15,13 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from initium_law.draw import MAX_PARTS
-from initium_law.grammar import Constant, Dirac, Literal, Normal, Part, Parts, TruncNormal, Uniform
+from initium_law.grammar import Broadcast, Constant, Dirac, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
 from initium_server.capture import capture, describe, quiet
 from initium_server.capture import evaluator as evaluator_module
 from initium_server.capture.recording import Place, Recorder, Ref, place_of, written_arguments
 from initium_server.capture.replay import Replay
-from tests.capture.making import Make, faithful, fill_of, fills_of, holding, in_place
+from tests.capture.making import Make, faithful, fill_of, fills_of, holding, in_place, op
+from tests.sources.compare import check_tensors
 
 aten = torch.ops.aten
 
@@ -106,7 +107,7 @@ def test_real_tensors_of_equal_numbers_are_constants() -> None:
 
 
 def test_what_comes_from_the_program_is_called_so() -> None:
-    assert fill_of(lambda: torch.tensor([1.0, 2.0]) * torch.rand(2)) == (None, "cannot express torch.tensor > mul")
+    assert fill_of(lambda: torch.tensor([1.0, 2.0]) ** torch.rand(2)) == (None, "cannot express torch.tensor > pow")
 
 
 CALLS: dict[str, tuple[Make, object]] = {
@@ -132,7 +133,7 @@ CALLS: dict[str, tuple[Make, object]] = {
     ),
     "trunc_normal_, scaled": (
         lambda: nn.init.trunc_normal_(torch.empty(40, 5)).mul_(2),
-        TruncNormal(0.0, 2.0, -4.0, 4.0),
+        op("multiply", TruncNormal(0.0, 1.0, -2.0, 2.0), 2),
     ),
     "dirac_": (lambda: nn.init.dirac_(torch.empty(4, 3, 3)), Dirac(1)),
     "dirac_ in groups": (lambda: nn.init.dirac_(torch.empty(4, 3, 3, 2), groups=2), Dirac(2)),
@@ -167,9 +168,9 @@ def test_initializers_are_torch_s_own_again_after_a_capture() -> None:
 
 
 def test_messages_name_the_initializer_without_its_helper_s_prefix() -> None:
-    assert fill_of(lambda: nn.init.trunc_normal_(torch.empty(3)).exp()) == (
+    assert fill_of(lambda: nn.init.trunc_normal_(torch.empty(3)).tanh()) == (
         None,
-        "cannot express trunc_normal_ > exp",
+        "cannot express trunc_normal_ > tanh",
     )
 
 
@@ -242,14 +243,42 @@ def test_a_view_of_parts_is_the_parts_that_it_shows() -> None:
     ]
 
 
-OPAQUE: dict[str, tuple[Make, str]] = {
-    "parts, flattened": (lambda: torch.cat([torch.rand(1, 3), torch.zeros(1, 3)]).view(-1), "rand > view"),
-    "parts, transposed": (lambda: torch.cat([torch.rand(1, 3), torch.zeros(1, 3)]).t(), "rand > view"),
-    "parts in a part of another shape": (
-        in_place(lambda t: t.zero_(), lambda t: t.view(-1)[:6].copy_(torch.cat([torch.rand(3), torch.zeros(3)]))),
-        "rand > copy_ of a part",
+VIEWED: dict[str, tuple[Make, Fill]] = {
+    "flattened": (
+        lambda: torch.cat([torch.rand(1, 3), torch.zeros(1, 3)]).view(-1),
+        Parts(Uniform(0.0, 1.0), (Part((3,), (6,), Constant(0.0)),)),
     ),
-    "every second": (in_place(lambda t: t.normal_(), lambda t: t[:, ::2].zero_()), "normal_ > zero_ of a part"),
+    "transposed": (
+        lambda: torch.cat([torch.rand(1, 3), torch.zeros(1, 3)]).t(),
+        Parts(Uniform(0.0, 1.0), (Part((0, 1), (3, 2), Constant(0.0)),)),
+    ),
+    "transposed, of a square": (
+        lambda: torch.cat([torch.rand(1, 2), torch.zeros(1, 2)]).t().contiguous(),
+        Parts(Uniform(0.0, 1.0), (Part((0, 1), (2, 2), Constant(0.0)),)),
+    ),
+    "expanded": (
+        lambda: torch.cat([torch.rand(1, 3), torch.zeros(1, 3)])[:, None].expand(2, 2, 3),
+        Parts(Broadcast((1,), Uniform(0.0, 1.0)), (Part((1, 0, 0), (2, 2, 3), Constant(0.0)),)),
+    ),
+    "in a part of another shape": (
+        in_place(lambda t: t.zero_(), lambda t: t.view(-1)[:6].copy_(torch.cat([torch.rand(3), torch.zeros(3)]))),
+        Parts(
+            Constant(0.0),
+            (Part((0, 0), (1, 3), Uniform(0.0, 1.0)), Part((0, 3), (1, 6), Constant(0.0))),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VIEWED)
+def test_parts_are_followed_through_views(case: str) -> None:
+    make, fill = VIEWED[case]
+    assert faithful(lambda: [make()]).tensors[0].default == fill
+
+
+OPAQUE: dict[str, tuple[Make, str]] = {
+    "no box": (lambda: torch.cat([torch.rand(2), torch.zeros(3), torch.rand(1)]).view(2, 3), "rand > view"),
+    "every second": (in_place(lambda t: t.normal_(), lambda t: t[:, ::2].zero_()), "a write to scattered elements"),
 }
 
 
@@ -275,7 +304,24 @@ def test_a_tensor_of_more_parts_than_the_law_draws_is_refused(monkeypatch: pytes
     assert fill_of(make) == (None, "cannot express more than 3 writes")
 
 
-def test_an_expanded_view_of_draws_is_no_draw() -> None:
+def test_an_expanded_view_of_draws_repeats_them() -> None:
     assert fill_of(lambda: torch.randn(3, 1).expand(3, 1)) == (Normal(0.0, 1.0), "")
-    assert fill_of(lambda: torch.randn(3, 1).expand(3, 2)) == (None, "cannot express randn > expand")
+    assert fill_of(lambda: torch.randn(3, 1).expand(3, 2)) == (Broadcast((1,), Normal(0.0, 1.0)), "")
     assert fill_of(lambda: torch.full((3, 1), 2.0).expand(3, 2)) == (Constant(2.0), "")
+
+
+def test_slow_pure_functions_run_once_and_give_each_a_tensor_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from timm.layers import pos_embed_rel
+
+    asked, real = [], pos_embed_rel.generate_lookup_tensor
+    monkeypatch.setattr(pos_embed_rel, "generate_lookup_tensor", lambda *a, **k: asked.append(a) or real(*a, **k))
+
+    def build() -> nn.Module:
+        return nn.Sequential(*(pos_embed_rel.RelPosBiasTf(window_size=(3, width), num_heads=1) for width in (3, 2, 3)))
+
+    captured = capture(build)
+    assert len(asked) == 2  # lengths 3 and 2
+    lookups = [module.width_lookup for module in captured.model]
+    assert len({id(lookup) for lookup in lookups}) == 3
+    torch.manual_seed(0)
+    check_tensors(captured, describe(captured), build(), 0)

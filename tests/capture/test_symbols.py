@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
+from math import prod
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initium_law.grammar import Dirac, Eye, Normal, Uniform
-from initium_server.capture.boxes import Box, whole
+from initium_law.grammar import Normal
+from initium_server.capture.boxes import Box, part, whole
+from initium_server.capture.layouts import Layout, contiguous, layout_of
+from initium_server.capture.recording import place_of
 from initium_server.capture.symbols import (
+    Apply,
     Boxes,
     Const,
     Draw,
@@ -20,35 +24,50 @@ from initium_server.capture.symbols import (
     Origin,
     Symbol,
     Unwritten,
-    Whole,
+    apply,
+    covers,
     leafwise,
     merge,
     opaque,
     overlay,
-    restrict,
-    shares_draws,
+    through,
+    told,
     trail_of,
 )
 
 SIZE = (3, 4)
-Table = dict[tuple[int, ...], Leaf]
+Table = dict[tuple[int, ...], object]
 
 
-def drawn(low: int, high: int, fill: Uniform | Normal = Normal(0.0, 1.0), cell: int = 0, event: int = 0) -> Draw:
-    return Draw(fill, frozenset({Origin(cell, event, low, high)}), ("normal_",))
+def drawn(size: tuple[int, ...] = SIZE, cell: int = 0) -> Draw:
+    """A draw of its own for all of a tensor."""
+    return Draw(Normal(0.0, 1.0), Origin(cell, 0), layout_of(contiguous(size)), size, ("normal_",))
 
 
-LEAVES: tuple[Leaf, ...] = (Const(0), Const(1), Const(2.5), Opaque(("exp",)), drawn(0, 3), drawn(4, 6, cell=1))
+def elements(layout: Layout) -> list[int]:
+    """Which elements a layout means, in its order."""
+    size, stride = (tuple(axis[k] for axis in layout.axes) for k in (0, 1))
+    return torch.arange(1000).as_strided(size, stride, layout.offset).flatten().tolist()
+
+
+def values(leaf: Leaf, size: tuple[int, ...]) -> list[object]:
+    """What a leaf says of each element of a tensor."""
+    match leaf:
+        case Draw():
+            return [(leaf.origin, element) for element in elements(leaf.layout)]
+        case Apply():
+            return [(leaf.op, *each) for each in zip(*(values(x, size) for x in leaf.operands), strict=True)]
+    return [leaf] * prod(size)
 
 
 def table(symbol: Symbol, size: tuple[int, ...] = SIZE) -> Table:
     """What a symbol says at each index."""
+    base = symbol.base if isinstance(symbol, Boxes) else symbol
+    parts = [(whole(size), base), *(symbol.parts if isinstance(symbol, Boxes) else ())]
     found: Table = {}
-    for index in product(*map(range, size)):
-        found[index] = symbol.base if isinstance(symbol, Boxes) else symbol
-        for box, leaf in symbol.parts if isinstance(symbol, Boxes) else ():
-            if all(a <= i < b for a, i, b in zip(box.start, index, box.stop, strict=True)):
-                found[index] = leaf
+    for box, leaf in parts:
+        ranges = [range(a, b) for a, b in zip(box.start, box.stop, strict=True)]
+        found.update(zip(product(*ranges), values(leaf, box.shape), strict=True))
     return found
 
 
@@ -59,18 +78,55 @@ def inner_boxes(draw: st.DrawFn, size: tuple[int, ...] = SIZE) -> Box:
 
 
 @st.composite
+def leaves(draw: st.DrawFn, size: tuple[int, ...]) -> Leaf:
+    kind = draw(st.sampled_from(("number", "draw", "function", "opaque")))
+    one = drawn(size, draw(st.integers(0, 1)))
+    return {
+        "number": Const(draw(st.sampled_from((0, 1, 2.5)))),
+        "draw": one,
+        "function": apply("add", "add", one, drawn(size, 2)),
+        "opaque": Opaque(("exp",)),
+    }[kind]
+
+
+@st.composite
 def symbols(draw: st.DrawFn, size: tuple[int, ...] = SIZE) -> Symbol:
-    leaves = st.sampled_from(LEAVES)
-    parts = draw(st.lists(st.tuples(inner_boxes(size), leaves), max_size=4))
-    base = draw(st.one_of(leaves, st.just(Unwritten("torch.empty"))))
-    return Boxes(base, tuple(parts)) if parts else base
+    boxes = draw(st.lists(inner_boxes(size), max_size=4))
+    base = draw(st.one_of(leaves(size), st.just(Unwritten("torch.empty"))))
+    return Boxes(base, tuple((box, draw(leaves(box.shape))) for box in boxes)) if boxes else base
 
 
 @given(symbols(), inner_boxes())
-def test_restrict_is_the_table_of_the_box(symbol: Symbol, box: Box) -> None:
-    here = table(symbol)
-    for index, leaf in table(restrict(symbol, box), box.shape).items():
-        assert leaf == here[tuple(i + a for i, a in zip(index, box.start, strict=True))]
+def test_a_view_of_a_box_is_the_table_of_the_box(symbol: Symbol, box: Box) -> None:
+    here, outer = table(symbol), contiguous(SIZE)
+    for index, value in table(through(symbol, part(outer, box), outer), box.shape).items():
+        assert value == here[tuple(i + a for i, a in zip(index, box.start, strict=True))]
+
+
+VIEWS = {
+    "transposed": lambda t: t.t(),
+    "rows and columns, transposed": lambda t: t[1:, :3].t(),
+    "a row": lambda t: t[1],
+    "a column": lambda t: t[:, 2],
+    "an axis more": lambda t: t.unsqueeze(1),
+    "expanded": lambda t: t[:, None].expand(3, 2, 4),
+    "a row, expanded": lambda t: t[2].expand(5, 4),
+    "flattened": lambda t: t.flatten(),
+    "every second column": lambda t: t[:, ::2],
+}
+
+
+@pytest.mark.parametrize("case", VIEWS)
+@given(symbols())
+def test_views_show_what_torch_shows(case: str, symbol: Symbol) -> None:
+    numbers = torch.arange(12).view(SIZE)
+    view = VIEWS[case](numbers)
+    shown = through(symbol, place_of(view), place_of(numbers))
+    if shown == opaque("view", symbol):
+        return  # Boxes that are none in the view.
+    here = [table(symbol)[index] for index in product(*map(range, SIZE))]
+    for index, value in table(shown, tuple(view.shape)).items():
+        assert value == here[int(view[index])]
 
 
 @given(symbols(), inner_boxes(), st.data())
@@ -90,30 +146,29 @@ def test_overlay_forgets_the_boxes_that_it_hides(box: Box, other: Box) -> None:
 
 
 @given(symbols())
-def test_merge_keeps_the_table_up_to_whose_draws_they_are(symbol: Symbol) -> None:
+def test_merge_keeps_the_table(symbol: Symbol) -> None:
     if isinstance(symbol, Boxes):
-        merged = merge(symbol, SIZE)
-        assert {i: _kind(leaf) for i, leaf in table(merged).items()} == {
-            i: _kind(leaf) for i, leaf in table(symbol).items()
-        }
-
-
-def _kind(leaf: Leaf) -> object:
-    return leaf.fill if isinstance(leaf, Draw) else leaf
+        assert table(merge(symbol, SIZE)) == table(symbol)
 
 
 ROWS = tuple(Box((k, 0), (k + 1, 4)) for k in range(3))
 COLUMNS = tuple(Box((0, k), (3, k + 1)) for k in range(4))
+COVERS = {
+    "rows": ROWS,
+    "columns": COLUMNS,
+    "rows backwards": ROWS[::-1],
+    "rows that overlap": (Box((0, 0), (2, 4)), Box((1, 0), (3, 4))),
+    "quarters": tuple(Box((a, c), (b, d)) for a, b in ((0, 1), (1, 3)) for c, d in ((0, 2), (2, 4))),
+    "the whole, and a row": (whole(SIZE), ROWS[1]),
+}
 
 
-@pytest.mark.parametrize("slabs", [ROWS, COLUMNS, ROWS[::-1], (Box((0, 0), (2, 4)), Box((1, 0), (3, 4)))], ids=str)
-def test_slabs_that_fill_the_tensor_leave_nothing_unwritten(slabs: tuple[Box, ...]) -> None:
-    parts = tuple((box, Const(k)) for k, box in enumerate(slabs))
-    merged = merge(Boxes(Unwritten("torch.empty"), parts), SIZE)
-    assert isinstance(merged, Boxes)
-    assert not isinstance(merged.base, Unwritten)
-    alike = merge(Boxes(Unwritten("torch.empty"), tuple((box, Const(7)) for box in slabs)), SIZE)
-    assert alike == Const(7)
+@pytest.mark.parametrize("case", COVERS)
+def test_boxes_that_fill_the_tensor_leave_nothing_unwritten(case: str) -> None:
+    boxes = Boxes(Unwritten("torch.empty"), tuple((box, Const(7)) for box in COVERS[case]))
+    assert covers(boxes, SIZE)
+    assert merge(boxes, SIZE) == Const(7)
+    assert merge(Boxes(Const(1), boxes.parts), SIZE) == Const(7)
 
 
 GAPS = {
@@ -123,69 +178,36 @@ GAPS = {
     "the last column": COLUMNS[:-1],
     "a corner": (Box((0, 0), (2, 4)), Box((2, 0), (3, 3))),
     "a corner at the start": (Box((0, 1), (3, 4)), Box((1, 0), (3, 1))),
+    "a row, since another is there twice": (ROWS[0], ROWS[1], ROWS[1]),
+    "as many as are there twice": (Box((0, 0), (2, 2)), Box((0, 0), (2, 2)), Box((0, 2), (2, 4))),
 }
 
 
 @pytest.mark.parametrize("gap", GAPS)
-def test_what_no_slab_covers_stays_unwritten(gap: str) -> None:
+def test_what_no_box_covers_stays_unwritten(gap: str) -> None:
     boxes = Boxes(Unwritten("torch.empty"), tuple((box, Const(7)) for box in GAPS[gap]))
+    assert not covers(boxes, SIZE)
     assert merge(boxes, SIZE) == boxes
 
 
-def test_draws_of_one_distribution_become_one_with_all_their_origins() -> None:
-    boxes = Boxes(drawn(0, 4), ((ROWS[1], drawn(4, 8)), (ROWS[2], drawn(0, 4, cell=3))))
-    merged = merge(boxes, SIZE)
-    assert isinstance(merged, Draw)
-    assert merged.fill == Normal(0.0, 1.0)
-    assert merged.origins == {Origin(0, 0, 0, 4), Origin(0, 0, 4, 8), Origin(3, 0, 0, 4)}
+def test_an_expression_is_opaque_where_an_operand_is() -> None:
+    assert apply("add", "add_", drawn(), Opaque(("rand", "sort"), "why")) == Opaque(("rand", "sort", "add_"), "why")
+    assert apply("add", "add_", drawn(), Unwritten("torch.empty")) == Unwritten("torch.empty")
 
 
-UNLIKE = {
-    "other distributions": drawn(4, 8, Uniform(0.0, 1.0)),
-    "the same draws": drawn(0, 4),
-    "some of the same draws": drawn(3, 5),
-    "a constant": Const(0),
-}
-
-
-@pytest.mark.parametrize("other", UNLIKE)
-def test_draws_are_not_joined_with(other: str) -> None:
-    boxes = Boxes(drawn(0, 4), ((ROWS[1], UNLIKE[other]),))
-    assert merge(boxes, SIZE) == boxes
-    swapped = replace(boxes, base=UNLIKE[other], parts=((ROWS[1], drawn(0, 4)),))
-    assert merge(swapped, SIZE) == swapped
-
-
-OVERLAPS = {
-    "equal": (Origin(0, 0, 0, 4), True),
-    "inside": (Origin(0, 0, 1, 2), True),
-    "around": (Origin(0, 0, -1, 9), True),
-    "the last element": (Origin(0, 0, 3, 6), True),
-    "next": (Origin(0, 0, 4, 6), False),
-    "before": (Origin(0, 0, -3, 0), False),
-    "another storage": (Origin(1, 0, 0, 4), False),
-    "another draw": (Origin(0, 1, 0, 4), False),
-}
-
-
-@pytest.mark.parametrize("case", OVERLAPS)
-def test_origins_overlap_where_an_element_of_one_draw_is_in_both(case: str) -> None:
-    other, expected = OVERLAPS[case]
-    one = Origin(0, 0, 0, 4)
-    assert one.overlaps(other) is expected
-    assert other.overlaps(one) is expected
-    draws = [Draw(Normal(0.0, 1.0), frozenset({origin}), ()) for origin in (one, other)]
-    assert shares_draws(draws) is expected
-    assert shares_draws(draws[::-1]) is expected
-
-
-def test_one_draw_of_many_origins_shares_none_with_itself() -> None:
-    assert not shares_draws([replace(drawn(0, 4), origins=frozenset({Origin(0, 0, 0, 4), Origin(0, 0, 4, 8)}))])
-
-
-def test_a_whole_fill_has_no_parts() -> None:
-    assert restrict(Whole(Eye()), ROWS[0]) == Opaque(("a part of eye",))
-    assert restrict(Whole(Dirac(1)), ROWS[0]) == Opaque(("a part of dirac",))
+def test_an_expression_is_bounded_in_size_and_depth() -> None:
+    wide: Leaf = drawn()
+    for _ in range(4):
+        wide = apply("add", "add", wide, wide)
+    assert isinstance(wide, Apply)
+    assert wide.nodes == 31
+    assert isinstance(apply("exp", "exp", wide), Apply)
+    assert isinstance(apply("add", "add", wide, Const(2)), Opaque)
+    deep: Leaf = drawn()
+    for _ in range(12):
+        deep = apply("exp", "exp", deep)
+    assert isinstance(deep, Apply)
+    assert told(apply("exp", "exp", deep)).endswith("exp: an expression of more than 32 values, or 12 deep")
 
 
 def test_leafwise_changes_the_base_and_every_part() -> None:
@@ -204,15 +226,9 @@ def test_a_message_names_the_longest_chain_of_operations_and_its_end() -> None:
     deep = Opaque(("rand", "exp"))
     assert trail_of(Boxes(Const(1), ((ROWS[0], deep), (ROWS[1], Opaque(("eye",)))))) == ("rand", "exp")
     assert trail_of(Const(1)) == ()
-    assert trail_of(Whole(Eye())) == ()
-    assert opaque("add", Const(1), deep, drawn(0, 1)) == Opaque(("rand", "exp", "add"))
+    assert opaque("add", Const(1), deep, drawn()) == Opaque(("rand", "exp", "add"))
     assert opaque("add", Unwritten("torch.empty")) == Opaque(("torch.empty", "add"))
     assert opaque("add") == Opaque(("add",))
     for step in range(20):
         deep = opaque(f"step{step}", deep)
     assert deep.trail == tuple(f"step{step}" for step in range(12, 20))
-
-
-def test_the_whole_box_restricts_to_the_symbol_itself() -> None:
-    symbol = Boxes(Const(1), ((ROWS[0], Const(2)),))
-    assert restrict(symbol, whole(SIZE)) == symbol

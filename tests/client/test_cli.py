@@ -45,7 +45,9 @@ def run(*argv: str) -> int:
     return cli.main([str(word) for word in argv])
 
 
-@pytest.mark.parametrize("command", ["inventory", "plan", "generate", "verify", "capabilities", "completion"])
+@pytest.mark.parametrize(
+    "command", ["capture", "inventory", "plan", "generate", "verify", "capabilities", "completion"]
+)
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     out = capsys.readouterr().out

@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "list for a mapping": (recipe(init=[]), "init: must be a mapping, not a list"),
     "number for text": (recipe(dtype=32), "dtype: must be text, not a number 32; put it in quotes"),
     "text for a boolean": (rule(optional="yes"), f"{RULE}.optional: must be true or false, not 'yes'"),
-    "text for a number": (rule(normal={"std": "small"}), f"{RULE}.normal.std: must be a number, not text 'small'"),
+    "text for a number": (rule(sparse={"sparsity": ""}), f"{RULE}.sparse.sparsity: must be a number, not text ''"),
     "not a number": (rule(normal={"std": math.nan}), f"{RULE}.normal.std: must be finite, not nan"),
     "the text NaN": (rule(normal={"std": "NaN"}), f"{RULE}.normal.std: must be a number, not text 'NaN'"),
     "a quoted number": (
@@ -100,7 +100,7 @@ def test_refused_with_the_path(name: str) -> None:
 
 
 def test_every_violation_is_reported() -> None:
-    bad = rule(kaiming_normal={"moed": 1, "a": "x"}, optional=3)
+    bad = rule(kaiming_normal={"moed": 1, "a": [1]}, optional=3)
     bad["dtyp"] = "F32"
     del bad["seed"]
     with pytest.raises(initium.RecipeError) as caught:

@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
     "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
                                "init, groups, output"),
-    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules"),
+    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules, base"),
     "text as a boolean": (rule(match={"tied": "true"}), f"{RULE}.match.tied: must be true or false, not 'true'"),
     "a boolean as a number": (rule(normal={"std": True}), f"{RULE}.normal.std: must be a number, not a boolean"),
     "a list as a number": (rule(normal={"std": [1]}), f"{RULE}.normal.std: must be a number, not a list"),
@@ -280,3 +280,24 @@ def test_unknown_keys_are_found_wherever_messages_are() -> None:
     assert [violation.field for violation in unknown_keys(PLAN, {5: 3, None: 1})] == ["5", "None"]
     (nested,) = unknown_keys(RECIPE, recipe(init={"rules": [{"match": {"all_of": [{"x": 1}]}}]}))
     assert nested.field == "init.rules[0].match.all_of[0].x"
+
+
+def test_bytes_are_base64() -> None:
+    def literals(text: Any) -> dict[str, Any]:
+        return recipe(architecture={"captured": {"literals": {"digest": text}}})
+
+    loaded = initium.load_recipe(literals("AAD/"))
+    assert loaded.architecture.captured.literals["digest"] == b"\0\0\xff"
+    for wrong in ("AAD", "AAD_", "AA D/", "é"):
+        (said,) = reported(literals(wrong))
+        assert said.startswith("architecture.captured.literals.digest: must be bytes in base64: ")
+    assert reported(literals(3)) == [
+        "architecture.captured.literals.digest: must be text, not a number 3; put it in quotes"
+    ]
+
+
+def test_a_message_stands_for_its_mapping() -> None:
+    whole = initium.load_recipe(recipe(seed=3))
+    assert initium.load_recipe({"architecture": whole.architecture, "seed": 3}) == whole
+    (said,) = reported({"architecture": whole, "seed": 3})
+    assert said.startswith("architecture: must be a mapping")

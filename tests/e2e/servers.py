@@ -29,13 +29,18 @@ class ServerProcess:
     """
 
     def __init__(
-        self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True, stores: Mapping[str, Path] | None = None
+        self,
+        listen: str = "127.0.0.1:0",
+        threads: int = 2,
+        warm: bool = True,
+        environment: Mapping[str, str] = QUIET,
+        stores: Mapping[str, Path] | None = None,
     ) -> None:
         command = [sys.executable, "-m", "initium_server", "serve", "--listen", listen, "--threads", str(threads)]
         command += ["--grace", "1"] if warm else ["--exit-with-parent"]
         command += [word for name, path in (stores or {}).items() for word in ("--store", f"{name}={path}")]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=QUIET)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"listening on (\S+)", line)

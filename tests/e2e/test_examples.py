@@ -26,6 +26,16 @@ def test_golden_digests_from_a_server_and_drawn_here_by_one_thread(name: str, ge
     initium_command("verify", "--redraw", generated[name], "--threads", "1")
 
 
+CLASSIC = sorted(f"classic/{path.name}" for path in (EXAMPLES / "classic").iterdir())
+
+
+@pytest.mark.parametrize("name", CLASSIC)
+def test_golden_digests_of_the_classic_recipes(name: str, tcp_server: ServerProcess, tmp_path: Path) -> None:
+    with initium.connect(tcp_server.address) as client:
+        manifest = client.generate(EXAMPLES / name, tmp_path / "out")
+    assert {file.name: file.digest for file in manifest.proto.files} == golden(name)
+
+
 @pytest.mark.parametrize("name", ["mlp.yaml", "bare_tensors.json"])
 def test_an_embedded_server_gives_the_same_files(name: str, generated: dict[str, Path], tmp_path: Path) -> None:
     initium_command("generate", EXAMPLES / name, "-o", tmp_path / "out", "--threads", "1")

@@ -30,7 +30,10 @@ def commands() -> list[list[str]]:
 def test_readme_as_it_stands(tcp_server: ServerProcess, tmp_path: Path) -> None:
     (tmp_path / "client").symlink_to(ROOT / "client")
     shown = commands()
-    assert [words[1] for words in shown] == ["models", "inventory", "plan", "generate", "verify", "generate"]
+    assert [words[1] for words in shown] == [
+        *("models", "inventory", "plan", "generate", "verify", "generate"),
+        *("capture", "generate"),
+    ]
     for words in shown:
         run([sys.executable, "-m", "initium.cli", *words[1:]], tcp_server, tmp_path)
     recipe, client, local, training = *blocks("yaml"), *blocks("python")

@@ -134,7 +134,7 @@ def add_message(house: Path) -> None:
 def test_an_initializer_and_a_source(house: Path) -> None:
     """An initializer: its message, its function. A source: a file."""
     add_message(house)
-    initializers = house / "server" / "initium_server" / "planning" / "initializers.py"
+    initializers = house / "server" / "initium_server" / "planning" / "initializers" / "plain.py"
     initializers.write_text(initializers.read_text() + INITIALIZER)
     (house / "server" / "initium_server" / "sources" / "libraries" / "toys.py").write_text(SOURCE)
     run(house, RECIPE)

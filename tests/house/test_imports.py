@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 BREACHES = {
     "server, then client, then law": ("server/initium_law/dtypes.py", "from initium.errors import InitiumError"),
     "server, then client": ("client/initium/plan/check.py", "import initium_server.planning.rules"),
+    "server, then client, then law:": ("client/initium/torch/__init__.py", "import initium_server.sources.library"),
     "inside the server": ("server/initium_server/planning/rules.py", "import initium_server.sources"),
     "inside the client": ("client/initium/contract/strict.py", "import initium.disk.manifest"),
     "inside the law": ("server/initium_law/maps/philox.py", "import initium_law.engine"),

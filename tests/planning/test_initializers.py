@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
+import torch
 from google.protobuf import json_format
 
 from initium.contract.canonical import hex_float
 from initium.errors import RecipeError
 from initium.v1 import init_pb2
 from initium_law import grammar as fills
-from initium_server.planning import Inventory, initializers
-from initium_server.planning.initializers import INITIALIZERS, NOT_OF_TORCH, Resolution, calculate_gain, fans
+from initium_server.planning import Inventory
+from initium_server.planning.assign import assign
+from initium_server.planning.fans import calculate_gain, fans
+from initium_server.planning.initializers import INITIALIZERS, NOT_OF_TORCH, Resolution
 from initium_server.planning.inventory import FanAxes, InventoryTensor, Owner
-from initium_server.planning.rules import assign, compile_rules
+from initium_server.planning.rules import compile_rules
+from initium_server.planning.target import Target
 from tests.planning.inventories import tensor
 
 ROOT = math.sqrt(2.0)
@@ -138,13 +143,49 @@ def test_the_cut_of_a_corrected_normal_may_be_as_near_and_far_as_the_contract_ha
 @pytest.mark.parametrize(
     ("name", "arguments", "numbers", "last", "value"),
     [
-        ("xavier_uniform", {}, {"fan_in": "18", "fan_out": "36", "gain": 1.0}, "bound", 1 / 3),
-        ("xavier_normal", {"gain": 3}, {"fan_in": "18", "fan_out": "36", "gain": 3.0}, "std", 3 * math.sqrt(2 / 54)),
-        ("kaiming_uniform", {}, {"fan": "18", "gain": ROOT}, "bound", math.sqrt(6 / 18)),
-        ("kaiming_uniform", {"a": 1, "mode": "fan_out"}, {"fan": "36", "gain": 1.0}, "bound", math.sqrt(3 / 36)),
-        ("kaiming_normal", {"nonlinearity": "tanh"}, {"fan": "18", "gain": 5 / 3}, "std", 5 / 3 / math.sqrt(18)),
-        ("kaiming_normal", {"mode": "fan_in", "a": 0}, {"fan": "18", "gain": ROOT}, "std", math.sqrt(2 / 18)),
-        ("kaiming_normal", {"nonlinearity": "leaky_relu"}, {"fan": "18", "gain": ROOT}, "std", math.sqrt(2 / 18)),
+        ("xavier_uniform", {}, {"fan_in": "18", "fan_out": "36", "fans": "torch", "gain": 1.0}, "bound", 1 / 3),
+        (
+            "xavier_normal",
+            {"gain": 3},
+            {"fan_in": "18", "fan_out": "36", "fans": "torch", "gain": 3.0},
+            "std",
+            3 * math.sqrt(2 / 54),
+        ),
+        (
+            "kaiming_uniform",
+            {},
+            {"fan": "18", "mode": "fan_in", "fans": "torch", "gain": ROOT},
+            "bound",
+            math.sqrt(6 / 18),
+        ),
+        (
+            "kaiming_uniform",
+            {"a": 1, "mode": "fan_out"},
+            {"fan": "36", "mode": "fan_out", "fans": "torch", "gain": 1.0},
+            "bound",
+            math.sqrt(3 / 36),
+        ),
+        (
+            "kaiming_normal",
+            {"nonlinearity": "tanh"},
+            {"fan": "18", "mode": "fan_in", "fans": "torch", "gain": 5 / 3},
+            "std",
+            5 / 3 / math.sqrt(18),
+        ),
+        (
+            "kaiming_normal",
+            {"mode": "fan_in", "a": 0},
+            {"fan": "18", "mode": "fan_in", "fans": "torch", "gain": ROOT},
+            "std",
+            math.sqrt(2 / 18),
+        ),
+        (
+            "kaiming_normal",
+            {"nonlinearity": "leaky_relu"},
+            {"fan": "18", "mode": "fan_in", "fans": "torch", "gain": ROOT},
+            "std",
+            math.sqrt(2 / 18),
+        ),
     ],
 )
 def test_a_scaled_fill_is_explained_by_its_numbers(
@@ -196,7 +237,7 @@ def test_fans_multiply_their_axes_and_all_that_are_not_batch(
     shape: tuple[int, ...], axes: FanAxes | None, expected: tuple[int, int]
 ) -> None:
     own = InventoryTensor((Owner("w", (), ""),), shape, "F32", "parameter", True, None, fan_axes=axes)
-    assert fans(own) == expected
+    assert fans(Target.of(own)) == expected
 
 
 def test_an_unknown_gain_names_the_known_ones() -> None:
@@ -206,8 +247,9 @@ def test_an_unknown_gain_names_the_known_ones() -> None:
 
 def test_the_decorator_of_initializers_returns_the_function() -> None:
     """Whoever writes one outside can call it in a test."""
-    assert {name: getattr(initializers, name) for name in INITIALIZERS} == INITIALIZERS
+    assert {name: getattr(sys.modules[each.__module__], name) for name, each in INITIALIZERS.items()} == INITIALIZERS
 
 
-def test_jaxs_own_are_not_torchs() -> None:
-    assert sorted(NOT_OF_TORCH) == ["corrected_trunc_normal", "delta_orthogonal"]
+def test_generator_torch_runs_what_torch_has_and_what_is_made_of_that() -> None:
+    functions = {name.removesuffix("_") for name in dir(torch.nn.init) if name.endswith("_")}
+    assert INITIALIZERS.keys() - NOT_OF_TORCH == (INITIALIZERS.keys() & functions) | {"split", "pieces", "padded"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from initium.contract import yaml12
 from initium_law import grammar as fills
 from initium_server.planning import Inventory
 from initium_server.planning.inventory import InventoryTensor
@@ -13,6 +14,7 @@ from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.rules import failure, run
 
 ALL: dict[str, Any] = {"every": True}
+ADD = "add a rule that matches it:"
 
 
 def reported(*rules: dict[str, Any], inventory: Inventory = CONVNET) -> list[tuple[str, str]]:
@@ -111,17 +113,36 @@ def without_default(name: str, reason: str = "") -> InventoryTensor:
 def test_every_tensor_that_nothing_fills_is_reported_with_the_librarys_reason() -> None:
     inventory = Inventory((without_default("a.w"), tensor("b.w", (1,)), without_default("c.w", "it is drawn by qr")))
     assert reported(inventory=inventory) == [
-        ("init.rules", "a.w [2, 3] has no rule, and its library gives it no fill; add a rule that matches it"),
-        ("init.rules", "c.w [2, 3] has no rule, and it is drawn by qr; add a rule that matches it"),
+        ("init.rules", f"a.w [2, 3] has no rule, and its library gives it no fill; {ADD} `match: {{path: [a.w]}}`"),
+        ("init.rules", f"c.w [2, 3] has no rule, and it is drawn by qr; {ADD} `match: {{path: [c.w]}}`"),
     ]
     assert run({"match": {"path": ["*.w"]}, "ones": {}}, inventory=inventory)["c.w"].fill == fills.Constant(1.0)
+
+
+def test_the_rule_that_a_buffer_lacks_names_its_role_and_does_what_it_says() -> None:
+    """A rule for every tensor would not reach a buffer."""
+    buffer = tensor("a.b", (2,), kind="buffer", default=None, roles=("buffer",))
+    ((field, message),) = reported({"match": ALL, "optional": True, "ones": {}}, inventory=Inventory((buffer,)))
+    assert field == "init.rules"
+    assert message.endswith(f"{ADD} `match: {{path: [a.b], role: [buffer]}}`")
+    match = yaml12.load(message.partition("`match: ")[2].removesuffix("`"))
+    assert run({"match": match, "ones": {}}, inventory=Inventory((buffer,)))["a.b"].fill == fills.Constant(1.0)
+
+
+def test_a_glob_that_stops_at_a_dot_is_shown_the_one_that_does_not() -> None:
+    ((field, message),) = reported({"match": {"path": ["layers.*"]}, "ones": {}})
+    assert field == "init.rules[0].match.path"
+    assert (
+        "matches no tensor: 'layers.*' fits none, since `*` stops at dots; write 'layers.**', which fits 2" in message
+    )
+    assert run({"match": {"path": ["layers.**"]}, "ones": {}})["layers.0.fc.weight"].rule == "init.rules[0]"
 
 
 def test_a_rule_cannot_keep_a_default_that_is_not_there() -> None:
     inventory = Inventory((without_default("a.w", "it is drawn by qr"),))
     ((field, message),) = reported({"match": ALL, "library_default": {}}, inventory=inventory)
     assert field == "init.rules[0].library_default"
-    assert message.startswith("a.w [2, 3] has no rule, and it is drawn by qr")
+    assert message == "a.w [2, 3] has no default to keep: it is drawn by qr; give another initializer"
 
 
 def test_a_fill_that_the_law_cannot_draw_is_reported_for_the_rule() -> None:
@@ -138,7 +159,7 @@ def test_a_default_that_the_law_cannot_draw_is_reported_for_the_tensor() -> None
     ((field, message),) = reported(inventory=inventory)
     assert field == "init.rules"
     assert "no literal" in message
-    assert message.endswith("; add a rule that matches it")
+    assert message.endswith(f"; {ADD} `match: {{path: [x]}}`")
 
 
 def test_rules_may_fill_what_no_server_makes_whole() -> None:

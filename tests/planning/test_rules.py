@@ -14,9 +14,10 @@ from initium.contract.canonical import parse_hex_float
 from initium.v1 import init_pb2
 from initium_law import grammar as fills
 from initium_server.planning.casts import add_literal
-from initium_server.planning.initializers import INITIALIZERS, calculate_gain
+from initium_server.planning.fans import calculate_gain
+from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import FanAxes, Inventory, InventoryTensor
-from initium_server.planning.rules import LIBRARY_DEFAULT, STORED
+from initium_server.planning.stored import STORED
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.rules import failure, run
 

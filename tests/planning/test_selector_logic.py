@@ -168,6 +168,17 @@ def test_every_key_that_is_wrong_is_reported_at_once() -> None:
         ({"path": ["l.weigth"]}, "has the name 'l.weigth'; did you mean l.weight?"),
         ({"path": ["l.*"]}, ""),
         ({"tensor": ["weight", "bais"]}, "has a tensor 'bais'; did you mean bias?"),
+        ({"path": ["*.weight"], "ndim": [7]}, ""),  # it fits l.weight
+        (
+            {"path": ["layers.*"]},
+            "'layers.*' fits none, since `*` stops at dots; write 'layers.**', which fits 2 names",
+        ),
+        ({"path": ["nope", "*.nope"]}, "has the name 'nope'"),
+        ({"path": ["nope.*"]}, ""),
+        ({"path": ["layers.*.weight", "x?"]}, "write 'layers.**.weight', which fits 2 names"),
+        ({"path": ["layers.**.w*t"]}, ""),
+        ({"module_path": ["la*fc"]}, "'la*fc' fits none, since `*` stops at dots; write 'la**fc', which fits 2 names"),
+        ({"class_path": ["torch.*.Conv2d"]}, "write 'torch.**.Conv2d', which fits 1 name"),
     ],
 )
 def test_a_class_that_no_module_has_is_named_with_the_nearest(selector: dict[str, Any], text: str) -> None:

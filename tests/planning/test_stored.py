@@ -21,8 +21,9 @@ from initium_law import Engine, prepare
 from initium_law.dtypes import DTYPES
 from initium_law.grammar import Constant, Fill, Normal, Part, Parts, Stored
 from initium_server import planning
+from initium_server.planning.assign import Assignment, assign
 from initium_server.planning.inventory import Inventory
-from initium_server.planning.rules import Assignment, assign, compile_rules
+from initium_server.planning.rules import compile_rules
 from tests.law.support import Contents
 from tests.planning.inventories import CONVNET, owner, tensor
 
@@ -204,9 +205,10 @@ def test_a_stem_for_other_input_channels_is_timms() -> None:
     """timm.layers.adapt_input_conv: repeated, cut, and scaled by 3 / channels in binary32."""
     source = np.random.default_rng(1).normal(size=(8, 3, 2, 2)).astype(np.float32)
     checkpoint = Checkpoint({"w": source})
-    for channels in (4, 6, 7):
+    computed = load(repeat=True) | {"computed": {"scale": "3 / shape[1]"}}
+    for channels, rule in ((4, load(repeat=True, scale=0.75)), (6, computed), (7, computed)):
         inventory, scale = Inventory((tensor("w", (8, channels, 2, 2)),)), 3 / channels
-        found = run(load(repeat=True, scale=scale), checkpoint=checkpoint, inventory=inventory)
+        found = run(rule, checkpoint=checkpoint, inventory=inventory)
         expected = np.concatenate([source] * 3, 1)[:, :channels] * np.float32(scale)
         assert (values(found["w"].fill, (8, channels, 2, 2), checkpoint) == expected).all()
 
@@ -306,6 +308,22 @@ def test_bad_arguments_are_named_before_anything_is_built(fields: dict[str, Any]
     assert any(part in violation.message for part in text.split("|")), violation.message
 
 
+def test_only_an_outermost_rule_loads() -> None:
+    rule = {"match": {"every": True}, "pointwise": {"op": "sqrt", "operands": [{"stored": {"from": "zoo/m"}}]}}
+    [violation] = failure(rule).violations
+    assert violation.field == "init.rules[0].pointwise.operands[0].stored"
+    assert "only an outermost rule can load" in violation.message
+
+
+def test_a_tensor_may_be_made_from_one_that_is_loaded() -> None:
+    """As weight_norm's g: the norms of the v that is stored."""
+    checkpoint = Checkpoint({"v": np.arange(6, dtype=np.float32).reshape(2, 3)})
+    inventory = Inventory((tensor("v", (2, 3)), tensor("g", (2,))))
+    rules = load({"path": ["v"]}), {"match": {"path": ["g"]}, "norm_of": {"tensor": "v"}}
+    found = run(*rules, checkpoint=checkpoint, inventory=inventory)
+    assert values(found["g"].fill, (2,), checkpoint).tolist() == np.sqrt([5.0, 50.0]).astype(np.float32).tolist()
+
+
 def test_renaming_takes_bounded_memory() -> None:
     """Ten renames that each make a letter into a thousand."""
     renames = [{"pattern": ".", "to": "a" * 1000}] * 10
@@ -330,7 +348,7 @@ def test_what_is_not_in_a_store_is_placed() -> None:
 
 def resolved(*rules: dict[str, Any], checkpoint: Checkpoint) -> plan_pb2.Plan:
     recipe = json_format.ParseDict({"seed": 1, "init": {"rules": list(rules)}}, recipe_pb2.Recipe())
-    return planning.resolve(recipe, CONVNET, None, {}, Limits(), lambda text: checkpoint)
+    return planning.resolve(recipe, CONVNET, None, {}, Limits(), sources=lambda text: checkpoint)
 
 
 def test_the_plan_reports_what_was_loaded() -> None:

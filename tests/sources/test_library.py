@@ -77,7 +77,7 @@ def test_bad_fields_are_named(source: str, name: str, given: dict[str, Any], fie
 def test_library_errors_come_in_its_own_words(source: str, name: str, given: dict[str, Any], words: str) -> None:
     error = failure(library(source, name, **given))
     assert error.reason == "BUILD_FAILED"
-    assert words in error.message
+    assert words in str(error)
 
 
 def test_args_and_config_are_not_mixed_up() -> None:

@@ -81,8 +81,8 @@ def test_depth_and_size_are_counted_after_expansion() -> None:
 
 BAD: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({}, {}, "root", "exactly one of type, declare, use"),
-    ({**LINEAR, "name": "x"}, {}, "root.name", "neither name nor repeat"),
-    ({**LINEAR, "repeat": 2}, {}, "root.repeat", "neither name nor repeat"),
+    ({**LINEAR, "name": "x"}, {}, "root.name", "no name, repeat or each"),
+    ({**LINEAR, "repeat": 2}, {}, "root.repeat", "no name, repeat or each"),
     ({"type": "Linaer"}, {}, "root.type", "did you mean 'Linear'"),
     ({"type": "LazyLinear"}, {}, "root.type", "name Linear"),
     ({"type": "TransformerEncoder"}, {}, "root.type", "TransformerEncoderLayer with `repeat`"),

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Sequence
 
 import initium
-from initium.cli import capabilities, common, completion, generate, inventory, models, plan, serve, verify
+from initium.cli import capabilities, capture, common, completion, generate, inventory, models, plan, serve, verify
 from initium.contract.wording import did_you_mean, joined, suggestion
 from initium.errors import InitiumError, PlanError, RecipeError, RequestError, ServerMissing
 from initium.malloc import keep_freed_memory
 
-_COMMANDS = (serve, models, inventory, plan, generate, verify, capabilities, completion)
+_COMMANDS = (serve, models, capture, inventory, plan, generate, verify, capabilities, completion)
 _BAD_INPUT = (RecipeError, PlanError, RequestError, ServerMissing)
 _EXAMPLES = """\
 examples:

@@ -36,6 +36,7 @@ def load_recipe(source: RecipeLike, *, seed: int | None = None, require_seed: bo
     """The recipe that `source` holds, read strictly.
 
     `seed` replaces the recipe's own. A `str` of one line that names a file is its path; any other is text.
+    In a dict, a message may stand where its mapping would, e.g. the Architecture of `initium.torch.capture`.
     Errors: RecipeError with the path of every field at fault.
     """
     loaded = load(source, seed=seed, require_seed=require_seed)

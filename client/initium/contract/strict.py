@@ -6,6 +6,8 @@ a path. The walk collects every violation with its path, and hands `json_format`
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +16,12 @@ from numbers import Integral, Real
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from initium.contract.wording import nearest
 from initium.errors import Violation
-from initium.v1.init_pb2 import Selector
+from initium.v1.init_pb2 import InitRule, Selector
 
 MAX_VIOLATIONS = 20
 """As many are collected; then the walk stops."""
@@ -27,8 +31,11 @@ MAX_DEPTH = 100
 
 # Any: the stubs have two descriptor classes for one.
 _SELECTOR: Any = Selector.DESCRIPTOR
+_RULE: Any = InitRule.DESCRIPTOR
 _INTEGER_TEXT = re.compile(r"-?[1-9][0-9]{15,19}")
 _NUMBER_TEXT = re.compile(r"[-+]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][-+]?[0-9]{1,4})?")
+_NOT_FINITE = ("", "nan", "inf", "infinity", ".nan", ".inf")
+"""What stands for no number where others write numbers."""
 EXACT = 1 << 53
 """Integers beyond are not exact in a double, and in text they are written in quotes."""
 
@@ -70,7 +77,9 @@ class Walk:
             raise TooMany
 
     def message(self, schema: Descriptor, data: Any, path: str, depth: int = 0) -> Any:
-        """`data` as a message of `schema`."""
+        """`data` as a message of `schema`; it may be one already."""
+        if isinstance(data, Message) and data.DESCRIPTOR is schema:
+            return MessageToDict(data, preserving_proto_field_name=True)
         if not isinstance(data, Mapping):
             return self.report(path, f"must be a mapping, not {kind_of(data)}{_wrapped(schema, data)}")
         if depth > MAX_DEPTH:
@@ -78,6 +87,7 @@ class Walk:
         if schema is _SELECTOR and not data:
             self.report(path, "is empty; give at least one key, or `every: true` for every tensor")
         self._check_oneofs(schema, data, path)
+        data = self._with_computed(data, path) if schema is _RULE else data
         result = {}
         for key, value in data.items():
             field = self._field(schema, key, path)
@@ -85,8 +95,25 @@ class Walk:
                 result[key] = self._field_value(field, value, join(path, key), depth + 1)
         return result
 
+    def _with_computed(self, data: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """The data of an init rule whose expressions stand in `computed`, where the contract has them."""
+        computed = data.get("computed", {})
+        moved, found = dict(data), dict[str, str]()
+        for name, args in data.items():
+            field = _field_of(_RULE, name)
+            if field is None or field.containing_oneof is None or not isinstance(args, Mapping):
+                continue
+            own = {key: value for key, value in args.items() if _is_expression(_message_type(field), key, value)}
+            for key in own.keys() & computed.keys() if isinstance(computed, Mapping) else ():
+                self.report(join(join(path, name), key), "is given in `computed`, too; keep one")
+            moved[name] = {key: value for key, value in args.items() if key not in own}
+            found |= own
+        if not found or not isinstance(computed, Mapping):
+            return data
+        return {**moved, "computed": {**found, **computed}}
+
     def _field(self, schema: Descriptor, key: Any, path: str) -> FieldDescriptor | None:
-        field = schema.fields_by_name.get(key) if isinstance(key, str) else None
+        field = _field_of(schema, key)
         if field is None:
             self.report(join(path, str(key)), _unknown(schema, str(key)))
         return field
@@ -167,6 +194,14 @@ class Walk:
             return self.report(path, "holds half of a surrogate pair; text is valid Unicode")
         return value
 
+    def _bytes(self, value: Any, path: str) -> Any:
+        text = self._text(value, path)
+        try:
+            base64.b64decode(text or "", validate=True)
+        except (binascii.Error, ValueError) as error:
+            return self.report(path, f"must be bytes in base64: {error}")
+        return text
+
     def _bool(self, value: Any, path: str) -> Any:
         return value if isinstance(value, bool) else self.report(path, f"must be true or false, not {_shown(value)}")
 
@@ -190,9 +225,23 @@ class Walk:
 
 _SCALARS: Mapping[int, Callable[[Walk, Any, str], Any]] = {
     FieldDescriptor.TYPE_STRING: Walk._text,
+    FieldDescriptor.TYPE_BYTES: Walk._bytes,
     FieldDescriptor.TYPE_BOOL: Walk._bool,
     FieldDescriptor.TYPE_DOUBLE: Walk._double,
 }
+
+
+def _field_of(schema: Descriptor, key: Any) -> FieldDescriptor | None:
+    """The field of that name."""
+    return schema.fields_by_name.get(key) if isinstance(key, str) else None
+
+
+def _is_expression(schema: Descriptor, key: Any, value: Any) -> bool:
+    """Whether text stands in the place of a number, and is none itself."""
+    field = _field_of(schema, key)
+    if field is None or field.type != FieldDescriptor.TYPE_DOUBLE or field.is_repeated or not isinstance(value, str):
+        return False
+    return not (_NUMBER_TEXT.fullmatch(value.strip()) or value.strip().lstrip("+-").lower() in _NOT_FINITE)
 
 
 def unknown_keys(schema: Descriptor, data: Mapping[str, Any], path: str = "") -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from initium.contract.generators import GENERATORS
@@ -64,7 +65,8 @@ def _checked_content(plan: plan_pb2.Plan, limits: Limits) -> Layout:
     if plan.HasField("max_shard_bytes") and plan.max_shard_bytes < 1:
         raise invalid("max_shard_bytes", "must be 1 or more", PlanError)
     specs = _checked_tensors(plan)
-    _check_literals(plan)
+    if found := list(check_literals(plan.literals, "literals")):
+        raise PlanError(violations=found)
     literals = sum(map(len, plan.literals.values()))
     check_size("tensors", ((spec.name, spec.shape) for spec in specs), literals, limits)
     return lay_out(specs, limit_of(plan))
@@ -103,10 +105,11 @@ def _checked_tensors(plan: plan_pb2.Plan) -> list[TensorSpec]:
     return specs
 
 
-def _check_literals(plan: plan_pb2.Plan) -> None:
-    for digest, data in plan.literals.items():
+def check_literals(literals: Mapping[str, bytes], path: str) -> Iterator[Violation]:
+    """The literals whose bytes do not have their digest."""
+    for digest, data in literals.items():
         if hashlib.sha256(data).hexdigest() != digest:
-            raise invalid(f"literals[{digest!r}]", "the bytes have another SHA-256", PlanError)
+            yield Violation(f"{path}[{digest!r}]", "the bytes have another SHA-256")
 
 
 def _check_layout(plan: plan_pb2.Plan, layout: Layout) -> None:

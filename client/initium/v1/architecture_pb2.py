@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from initium.v1 import fill_pb2 as initium_dot_v1_dot_fill__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinitium/v1/architecture.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x99\x01\n\x0c\x41rchitecture\x12+\n\x07library\x18\x01 \x01(\x0b\x32\x18.initium.v1.LibraryModelH\x00\x12)\n\x07modules\x18\x02 \x01(\x0b\x32\x16.initium.v1.ModuleTreeH\x00\x12)\n\x07tensors\x18\x03 \x01(\x0b\x32\x16.initium.v1.TensorListH\x00\x42\x06\n\x04kind\"|\n\x0cLibraryModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x04\x61rgs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc4\x01\n\nModuleTree\x12 \n\x04root\x18\x01 \x01(\x0b\x32\x12.initium.v1.Module\x12\x32\n\x06\x62locks\x18\x02 \x03(\x0b\x32\".initium.v1.ModuleTree.BlocksEntry\x12\x1d\n\x04ties\x18\x03 \x03(\x0b\x32\x0f.initium.v1.Tie\x1a\x41\n\x0b\x42locksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.initium.v1.Module:\x02\x38\x01\"\xec\x01\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x65\x63lare\x18\x03 \x01(\tH\x00\x12\r\n\x03use\x18\x04 \x01(\tH\x00\x12%\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x12.initium.v1.Module\x12-\n\nparameters\x18\x07 \x03(\x0b\x32\x19.initium.v1.BareParameter\x12\x13\n\x06repeat\x18\x08 \x01(\rH\x01\x88\x01\x01\x42\x06\n\x04kindB\t\n\x07_repeat\",\n\rBareParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"!\n\x03Tie\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"5\n\nTensorList\x12\'\n\x07tensors\x18\x01 \x03(\x0b\x32\x16.initium.v1.BareTensor\"Z\n\nBareTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x0c\n\x04role\x18\x03 \x01(\t\x12!\n\x04\x66\x61ns\x18\x04 \x01(\x0b\x32\x13.initium.v1.FanAxes\"9\n\x07\x46\x61nAxes\x12\x0e\n\x06\x66\x61n_in\x18\x01 \x03(\x11\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x03(\x11\x12\r\n\x05\x62\x61tch\x18\x03 \x03(\x11\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dinitium/v1/architecture.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15initium/v1/fill.proto\"\xc8\x01\n\x0c\x41rchitecture\x12+\n\x07library\x18\x01 \x01(\x0b\x32\x18.initium.v1.LibraryModelH\x00\x12)\n\x07modules\x18\x02 \x01(\x0b\x32\x16.initium.v1.ModuleTreeH\x00\x12)\n\x07tensors\x18\x03 \x01(\x0b\x32\x16.initium.v1.TensorListH\x00\x12-\n\x08\x63\x61ptured\x18\x04 \x01(\x0b\x32\x19.initium.v1.CapturedModelH\x00\x42\x06\n\x04kind\"|\n\x0cLibraryModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12%\n\x04\x61rgs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\'\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc4\x01\n\nModuleTree\x12 \n\x04root\x18\x01 \x01(\x0b\x32\x12.initium.v1.Module\x12\x32\n\x06\x62locks\x18\x02 \x03(\x0b\x32\".initium.v1.ModuleTree.BlocksEntry\x12\x1d\n\x04ties\x18\x03 \x03(\x0b\x32\x0f.initium.v1.Tie\x1a\x41\n\x0b\x42locksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.initium.v1.Module:\x02\x38\x01\"\xba\x02\n\x06Module\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04type\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x65\x63lare\x18\x03 \x01(\tH\x00\x12\r\n\x03use\x18\x04 \x01(\tH\x00\x12%\n\x04\x61rgs\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12$\n\x08\x63hildren\x18\x06 \x03(\x0b\x32\x12.initium.v1.Module\x12-\n\nparameters\x18\x07 \x03(\x0b\x32\x19.initium.v1.BareParameter\x12\x13\n\x06repeat\x18\x08 \x01(\rH\x01\x88\x01\x01\x12%\n\x04with\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12%\n\x04\x65\x61\x63h\x18\n \x03(\x0b\x32\x17.google.protobuf.StructB\x06\n\x04kindB\t\n\x07_repeat\",\n\rBareParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\"!\n\x03Tie\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"5\n\nTensorList\x12\'\n\x07tensors\x18\x01 \x03(\x0b\x32\x16.initium.v1.BareTensor\"Z\n\nBareTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x0c\n\x04role\x18\x03 \x01(\t\x12!\n\x04\x66\x61ns\x18\x04 \x01(\x0b\x32\x13.initium.v1.FanAxes\"9\n\x07\x46\x61nAxes\x12\x0e\n\x06\x66\x61n_in\x18\x01 \x03(\x11\x12\x0f\n\x07\x66\x61n_out\x18\x02 \x03(\x11\x12\r\n\x05\x62\x61tch\x18\x03 \x03(\x11\"\x94\x02\n\rCapturedModel\x12+\n\x07tensors\x18\x01 \x03(\x0b\x32\x1a.initium.v1.CapturedTensor\x12\x39\n\x08literals\x18\x02 \x03(\x0b\x32\'.initium.v1.CapturedModel.LiteralsEntry\x12\x39\n\x08versions\x18\x03 \x03(\x0b\x32\'.initium.v1.CapturedModel.VersionsEntry\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbe\x01\n\x0e\x43\x61pturedTensor\x12)\n\x06owners\x18\x01 \x03(\x0b\x32\x19.initium.v1.CapturedOwner\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x11\n\ttrainable\x18\x05 \x01(\x08\x12\x1e\n\x04\x66ill\x18\x06 \x01(\x0b\x32\x10.initium.v1.Fill\x12!\n\x04\x66\x61ns\x18\x07 \x01(\x0b\x32\x13.initium.v1.FanAxes\"\xca\x01\n\rCapturedOwner\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\x12\n\nclass_path\x18\x03 \x01(\t\x12\x12\n\x05\x62lock\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06\x62locks\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06groups\x18\x06 \x01(\rH\x02\x88\x01\x01\x12\x18\n\x0bpadding_idx\x18\x07 \x01(\x12H\x03\x88\x01\x01\x42\x08\n\x06_blockB\t\n\x07_blocksB\t\n\x07_groupsB\x0e\n\x0c_padding_idxb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,24 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODULETREE_BLOCKSENTRY']._loaded_options = None
   _globals['_MODULETREE_BLOCKSENTRY']._serialized_options = b'8\001'
-  _globals['_ARCHITECTURE']._serialized_start=76
-  _globals['_ARCHITECTURE']._serialized_end=229
-  _globals['_LIBRARYMODEL']._serialized_start=231
-  _globals['_LIBRARYMODEL']._serialized_end=355
-  _globals['_MODULETREE']._serialized_start=358
-  _globals['_MODULETREE']._serialized_end=554
-  _globals['_MODULETREE_BLOCKSENTRY']._serialized_start=489
-  _globals['_MODULETREE_BLOCKSENTRY']._serialized_end=554
-  _globals['_MODULE']._serialized_start=557
-  _globals['_MODULE']._serialized_end=793
-  _globals['_BAREPARAMETER']._serialized_start=795
-  _globals['_BAREPARAMETER']._serialized_end=839
-  _globals['_TIE']._serialized_start=841
-  _globals['_TIE']._serialized_end=874
-  _globals['_TENSORLIST']._serialized_start=876
-  _globals['_TENSORLIST']._serialized_end=929
-  _globals['_BARETENSOR']._serialized_start=931
-  _globals['_BARETENSOR']._serialized_end=1021
-  _globals['_FANAXES']._serialized_start=1023
-  _globals['_FANAXES']._serialized_end=1080
+  _globals['_CAPTUREDMODEL_LITERALSENTRY']._loaded_options = None
+  _globals['_CAPTUREDMODEL_LITERALSENTRY']._serialized_options = b'8\001'
+  _globals['_CAPTUREDMODEL_VERSIONSENTRY']._loaded_options = None
+  _globals['_CAPTUREDMODEL_VERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_ARCHITECTURE']._serialized_start=99
+  _globals['_ARCHITECTURE']._serialized_end=299
+  _globals['_LIBRARYMODEL']._serialized_start=301
+  _globals['_LIBRARYMODEL']._serialized_end=425
+  _globals['_MODULETREE']._serialized_start=428
+  _globals['_MODULETREE']._serialized_end=624
+  _globals['_MODULETREE_BLOCKSENTRY']._serialized_start=559
+  _globals['_MODULETREE_BLOCKSENTRY']._serialized_end=624
+  _globals['_MODULE']._serialized_start=627
+  _globals['_MODULE']._serialized_end=941
+  _globals['_BAREPARAMETER']._serialized_start=943
+  _globals['_BAREPARAMETER']._serialized_end=987
+  _globals['_TIE']._serialized_start=989
+  _globals['_TIE']._serialized_end=1022
+  _globals['_TENSORLIST']._serialized_start=1024
+  _globals['_TENSORLIST']._serialized_end=1077
+  _globals['_BARETENSOR']._serialized_start=1079
+  _globals['_BARETENSOR']._serialized_end=1169
+  _globals['_FANAXES']._serialized_start=1171
+  _globals['_FANAXES']._serialized_end=1228
+  _globals['_CAPTUREDMODEL']._serialized_start=1231
+  _globals['_CAPTUREDMODEL']._serialized_end=1507
+  _globals['_CAPTUREDMODEL_LITERALSENTRY']._serialized_start=1411
+  _globals['_CAPTUREDMODEL_LITERALSENTRY']._serialized_end=1458
+  _globals['_CAPTUREDMODEL_VERSIONSENTRY']._serialized_start=1460
+  _globals['_CAPTUREDMODEL_VERSIONSENTRY']._serialized_end=1507
+  _globals['_CAPTUREDTENSOR']._serialized_start=1510
+  _globals['_CAPTUREDTENSOR']._serialized_end=1700
+  _globals['_CAPTUREDOWNER']._serialized_start=1703
+  _globals['_CAPTUREDOWNER']._serialized_end=1905
 # @@protoc_insertion_point(module_scope)

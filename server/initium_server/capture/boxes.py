@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from initium_server.capture.recording import Place
@@ -39,6 +39,12 @@ class Box:
 def whole(size: tuple[int, ...]) -> Box:
     """The box of all indices."""
     return Box((0,) * len(size), size)
+
+
+def part(place: Place, box: Box) -> Place:
+    """The elements of a view that lie in a box of it."""
+    offset = place.offset + sum(a * s for a, s in zip(box.start, place.stride, strict=True))
+    return replace(place, size=box.shape, offset=offset)
 
 
 def box_in(inner: Place, outer: Place) -> Box | None:

@@ -10,39 +10,30 @@ from __future__ import annotations
 import hashlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from initium.plan.limits import LITERAL_BYTES
-from initium_law.grammar import Constant, Copy, Fill, Literal, Part, Parts
+from initium_law.grammar import Constant, Fill, Literal
 from initium_server.capture.calls import fake_copies, whole_calls
 from initium_server.capture.evaluator import Evaluator
-from initium_server.capture.recording import CaptureError, Recorder, Ref
+from initium_server.capture.expressions import Expression, is_exact
+from initium_server.capture.identities import Identities, Inexpressible
+from initium_server.capture.layouts import layout_of
+from initium_server.capture.recording import CaptureError, Place, Recorder, Ref
 from initium_server.capture.replay import Replay
-from initium_server.capture.symbols import (
-    Boxes,
-    Const,
-    Draw,
-    Leaf,
-    Origin,
-    Symbol,
-    Unwritten,
-    Whole,
-    shares_draws,
-    trail_of,
-)
+from initium_server.capture.symbols import Computed, Symbol, Unwritten, depth_of, leaves_of, trail_of
 
-_EXACT_INTEGER = 1 << 53
+Fills = dict[str, tuple[Fill | None, str]]
+
 _RECURSION = 10_000
-
-
-class Inexpressible(Exception):
-    """A tensor's values cannot be expressed as a fill; the message says why."""
 
 
 @contextmanager
@@ -53,55 +44,37 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@dataclass(slots=True)
-class Capture:
-    """A model built of fake tensors, and the fills of its tensors."""
+class Literals:
+    """Computed values, each once."""
 
-    model: nn.Module
-    recorder: Recorder
-    literals: dict[str, bytes] = field(default_factory=dict)
-    _evaluator: Evaluator = field(default_factory=Evaluator)
-    _replay: Replay = field(default_factory=Replay)
-    _drawn: dict[tuple[int, int], list[tuple[Origin, str]]] = field(default_factory=dict)
-    _first: dict[tuple[frozenset[Origin], Fill], str] = field(default_factory=dict)
+    def __init__(self, replay: Replay) -> None:
+        self.data: dict[str, bytes] = {}
+        self._replay, self._taken = replay, 0
 
-    def fill(self, name: str, tensor: torch.Tensor) -> tuple[Fill | None, str]:
-        """The tensor's fill, or None and the reason. Ask in inventory order: copies name the first."""
-        if tensor.numel() == 0:
-            return Constant(0.0), ""
-        try:
-            return self._fill(name, self.recorder.ref(tensor)), ""
-        except RecursionError:
-            return None, "cannot express the values: their computation is too long a chain of operations"
-        except (Inexpressible, CaptureError) as error:
-            return None, str(error)
-
-    def _fill(self, name: str, ref: Ref) -> Fill:
-        symbol = self._evaluator.value(ref)
-        try:
-            fill = as_fill(symbol, ref.place.dtype)
-        except Inexpressible as error:
-            if self._replay.obstacle(ref) or isinstance(symbol, Unwritten):
-                raise
-            return self._computed(ref, str(error))
-        return self._claimed(name, symbol, fill)
-
-    def _computed(self, ref: Ref, otherwise: str) -> Fill:
-        """Values that no random number went into: a constant if all are equal, else a literal."""
-        size = ref.place.numel * ref.place.dtype.itemsize
+    def fill(self, computed: Computed, dtype: torch.dtype) -> Fill:
+        """A constant if all values are equal, else a literal in this dtype. Errors: Inexpressible."""
+        layout, ref = computed.layout, computed.ref
+        size = layout.numel * dtype.itemsize
         self._check_room(size, 0)
-        try:
-            values = self._replay.values(ref).contiguous().reshape(-1)
-        except CaptureError as error:
-            raise Inexpressible(f"{otherwise} ({error})") from error
+        place = Place(
+            tuple(n for n, _ in layout.axes), tuple(s for _, s in layout.axes), layout.offset, ref.place.dtype
+        )
+        values = self._values(Ref(ref.cell, ref.version, place), computed.trail).to(dtype).contiguous().reshape(-1)
         if bool((values == values[0]).all()) and is_exact(values[0].item()):
             return Constant(float(values[0].item()))
         data = values.view(torch.uint8).numpy().tobytes()
         digest = hashlib.sha256(data).hexdigest()
-        if digest not in self.literals:
-            self._check_room(size, sum(map(len, self.literals.values())))
-            self.literals[digest] = data
+        if digest not in self.data:
+            self._check_room(size, self._taken)
+            self.data[digest] = data
+            self._taken += size
         return Literal(digest)
+
+    def _values(self, ref: Ref, trail: tuple[str, ...]) -> torch.Tensor:
+        try:
+            return self._replay.values(ref)
+        except CaptureError as error:
+            raise Inexpressible(f"cannot express {' > '.join(trail)} ({error})") from error
 
     @staticmethod
     def _check_room(size: int, taken: int) -> None:
@@ -109,20 +82,65 @@ class Capture:
             limit = f"the literals of a model may take {LITERAL_BYTES} bytes in all, and {taken} are taken"
             raise Inexpressible(f"computed values of {size} bytes: {limit}")
 
-    def _claimed(self, name: str, symbol: Symbol, fill: Fill) -> Fill:
-        """`fill`, or a copy where the tensor holds the very draws of an earlier one; Inexpressible if only some."""
-        if isinstance(symbol, Draw):
-            first = self._first.setdefault((symbol.origins, symbol.fill), name)
-            if first != name:
-                return Copy(first, symbol.fill)
-        origins = [origin for draw in draws_of(symbol) for origin in draw.origins]
-        for origin in origins:
-            for other, owner in self._drawn.get((origin.cell, origin.event), ()):
-                if origin.overlaps(other):
-                    raise Inexpressible(f"cannot express values that share draws with {owner}")
-        for origin in origins:
-            self._drawn.setdefault((origin.cell, origin.event), []).append((origin, name))
-        return fill
+
+@dataclass(slots=True)
+class Capture:
+    """A model built of fake tensors, and the fills of its tensors."""
+
+    model: nn.Module
+    recorder: Recorder
+    replay: Replay = field(default_factory=Replay)
+    identities: Identities = field(default_factory=Identities)
+
+    def fills(self, tensors: Sequence[tuple[str, torch.Tensor]]) -> tuple[Fills, dict[str, bytes]]:
+        """By names every tensor's fill, or None and the reason; and by digests the literals of all fills.
+
+        Draws belong to the first tensor that holds them by themselves, else to the first that holds them at all.
+        """
+        evaluator, literals = Evaluator(self.replay), Literals(self.replay)
+        found: Fills = {}
+        values = [(name, tensor, *_told(evaluator.value, self.recorder.ref(tensor))) for name, tensor in tensors]
+        for name, tensor, symbol, error in sorted(values, key=lambda value: _depth(value[2])):
+            made = Expression(name, tuple(tensor.shape), tensor.dtype, self.identities, literals.fill)
+            if tensor.numel() == 0:
+                found[name] = Constant(0.0), ""
+            elif symbol is None:
+                found[name] = None, error
+            else:
+                found[name] = _told(partial(self._fill, made, literals, symbol), self.recorder.ref(tensor))
+        return found, literals.data
+
+    def _fill(self, made: Expression, literals: Literals, symbol: Symbol, ref: Ref) -> Fill:
+        """The fill that a symbol stands for, or else the values, computed for real."""
+        try:
+            return made.fill(symbol)
+        except Inexpressible as error:
+            if isinstance(symbol, Unwritten | Computed) or self.replay.obstacle(ref):
+                raise
+            try:
+                return literals.fill(Computed(ref, layout_of(ref.place), trail_of(symbol)), ref.place.dtype)
+            except Inexpressible as reason:
+                raise Inexpressible(f"{error} ({reason})") from reason
+
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def _told(make: Callable[[Given], Made], given: Given) -> tuple[Made | None, str]:
+    """What is made, or None and why it cannot be."""
+    try:
+        return make(given), ""
+    except RecursionError:
+        return None, "cannot express the values: their computation is too long a chain of operations"
+    except (Inexpressible, CaptureError) as error:
+        return None, str(error)
+
+
+def _depth(symbol: Symbol | None) -> int:
+    """How many operations after drawing made the values."""
+    leaves = () if symbol is None else leaves_of(symbol)
+    return max((depth_of(leaf) for leaf in leaves), default=0)
 
 
 def capture(construct: Callable[[], nn.Module]) -> Capture:
@@ -133,51 +151,3 @@ def capture(construct: Callable[[], nn.Module]) -> Capture:
     with quiet(), fake, recorder, whole_calls(recorder), fake_copies():
         model = construct()
     return Capture(model, recorder)
-
-
-def draws_of(symbol: Symbol) -> list[Draw]:
-    """All draws in a symbol."""
-    leaves = (symbol.base, *(leaf for _, leaf in symbol.parts)) if isinstance(symbol, Boxes) else (symbol,)
-    return [leaf for leaf in leaves if isinstance(leaf, Draw)]
-
-
-def is_exact(value: object) -> bool:
-    """Whether a binary64 number holds the constant: finite, real, and no integer beyond 2^53."""
-    return isinstance(value, int | float) and abs(value) <= (
-        _EXACT_INTEGER if isinstance(value, int) else sys.float_info.max
-    )
-
-
-def as_fill(symbol: Symbol, dtype: torch.dtype) -> Fill:
-    """The fill that a symbol stands for. Errors: Inexpressible."""
-    if shares_draws(draws_of(symbol)):
-        raise Inexpressible("cannot express " + " > ".join((*trail_of(symbol), "the same draws twice")))
-    if not isinstance(symbol, Boxes):
-        return _leaf(symbol, dtype)
-    if isinstance(symbol.base, Unwritten):
-        raise Inexpressible(f"partly uninitialized: {symbol.base.call}")
-    base = _leaf(symbol.base, dtype)
-    return Parts(base, tuple(Part(box.start, box.stop, _leaf(leaf, dtype)) for box, leaf in symbol.parts))
-
-
-def _leaf(leaf: Leaf, dtype: torch.dtype) -> Fill:
-    match leaf:
-        case Const() if is_exact(leaf.value):
-            assert not isinstance(leaf.value, complex)
-            return Constant(float(leaf.value))
-        case Const():
-            raise Inexpressible(f"cannot express the constant {leaf.value}")
-        case Draw() if dtype.is_floating_point:
-            _check_finite(leaf)
-            return leaf.fill
-        case Whole():
-            return leaf.fill
-        case Unwritten():
-            raise Inexpressible(f"uninitialized: {leaf.call}")
-    raise Inexpressible("cannot express " + " > ".join(trail_of(leaf)))
-
-
-def _check_finite(draw: Draw) -> None:
-    numbers = [getattr(draw.fill, name) for name in draw.fill.__slots__]
-    if not all(is_exact(number) for number in numbers):
-        raise Inexpressible(f"cannot express {' > '.join(draw.trail)} with the numbers {numbers}")

@@ -9,12 +9,15 @@ from torch import nn
 
 from initium.errors import Unsupported
 from initium_law.dtypes import DTYPES
+from initium_law.grammar import Fill
 from initium_server.capture.fills import Capture
 from initium_server.capture.roles import roles_of
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 
 _DTYPES = {getattr(torch, dtype.torch): name for name, dtype in DTYPES.items()}
 """torch's dtypes to safetensors' names."""
+
+_Convolution = nn.modules.conv._ConvNd
 
 _STACKS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -32,8 +35,9 @@ def describe(
     owners = _Owners(captured.model)
     parameters = [_Found(name, p, "parameter") for name, p in captured.model.named_parameters()]
     found = parameters + list(_persistent_buffers(captured.model))
-    tensors = tuple(_tensor(captured, owners, item, bare) for item in found)
-    return Inventory(tensors, captured.literals, files or {}, {"torch": str(torch.__version__), **(versions or {})})
+    fills, literals = captured.fills([(item.name, item.tensor) for item in found if item.name not in bare])
+    tensors = tuple(_tensor(owners, item, fills.get(item.name, (None, BARE_ERROR))) for item in found)
+    return Inventory(tensors, literals, files or {}, {"torch": str(torch.__version__), **(versions or {})})
 
 
 class _Found:
@@ -54,9 +58,8 @@ def _persistent_buffers(model: nn.Module) -> Iterator[_Found]:
 BARE_ERROR = "a bare parameter has no default fill"
 
 
-def _tensor(captured: Capture, owners: _Owners, item: _Found, bare: frozenset[str]) -> InventoryTensor:
+def _tensor(owners: _Owners, item: _Found, default: tuple[Fill | None, str]) -> InventoryTensor:
     tensor, owned = item.tensor, owners.of(item.name, item.tensor)
-    fill, error = (None, BARE_ERROR) if item.name in bare else captured.fill(item.name, tensor)
     if tensor.dtype not in _DTYPES:
         raise Unsupported(f"{item.name} has the dtype {tensor.dtype}, which safetensors does not have")
     return InventoryTensor(
@@ -65,8 +68,8 @@ def _tensor(captured: Capture, owners: _Owners, item: _Found, bare: frozenset[st
         dtype=_DTYPES[tensor.dtype],
         kind=item.kind,
         trainable=item.kind == "parameter" and tensor.requires_grad,
-        default=fill,
-        default_error=error,
+        default=default[0],
+        default_error=default[1],
         roles=roles_of(item.kind, [(owner, owners.is_head(module)) for owner, module in owned]),
     )
 
@@ -88,8 +91,7 @@ class _Owners:
             owner = original(path, modules)
             for leaf, tensor in (*module._parameters.items(), *module._buffers.items()):
                 if tensor is not None:
-                    name, classes = join(path, leaf), _classes(type(owner))
-                    entry = Owner(name, classes, _qualified(type(owner)), blocks.get(path))
+                    entry = _owner(join(path, leaf), owner, *blocks.get(path, (None, None)))
                     self._owners.setdefault(id(tensor), []).append((entry, owner))
             if any(parameter is not None for parameter in module._parameters.values()):
                 self._head = owner
@@ -101,6 +103,20 @@ class _Owners:
     def is_head(self, module: nn.Module) -> bool:
         """Whether it is the last module that owns a parameter."""
         return module is self._head
+
+
+def _owner(name: str, module: nn.Module, block: int | None, blocks: int | None) -> Owner:
+    kind = type(module)
+    groups, row = getattr(module, "groups", None), getattr(module, "padding_idx", None)
+    return Owner(
+        name,
+        _classes(kind),
+        _qualified(kind),
+        block,
+        blocks,
+        groups if isinstance(module, _Convolution) else None,
+        row if isinstance(row, int) else None,
+    )
 
 
 def original(path: str, modules: Mapping[str, nn.Module]) -> nn.Module:
@@ -125,18 +141,19 @@ def _qualified(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _blocks(model: nn.Module) -> dict[str, int]:
-    """Block index of every module path that lies in a stack."""
-    found: dict[str, int] = {}
-    pending: list[tuple[str, nn.Module, int | None]] = [("", model, None)]
+def _blocks(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Block index of every module path that lies in a stack, and how many blocks the stack has."""
+    found: dict[str, tuple[int, int]] = {}
+    pending: list[tuple[str, nn.Module, tuple[int, int] | None]] = [("", model, None)]
     while pending:
         path, module, block = pending.pop()
         if block is not None:
             found[path] = block
         stacked = block is None and _is_stack(module)
+        count = sum(_counts(module, name) for name in module._modules)
         for position, (name, child) in enumerate(module._modules.items()):
             if child is not None:
-                own = position if stacked and _counts(module, name) else block
+                own = (position, count) if stacked and _counts(module, name) else block
                 pending.append((join(path, name), child, own))
     return found
 

@@ -1,40 +1,40 @@
 """What torch operators do to constants and distributions: one small function each.
 
-Scaling and shifting a uniform, normal or truncated normal variable gives one of the same family; its numbers are
-computed in double precision. A handler returns None where it has nothing to say; then a pointwise operator on constants
-is computed on one element, and all else is opaque.
+Arithmetic stays what the library did, operation by operation, since each rounds. A handler returns None where it has
+nothing to say; then a pointwise operator on constants is computed on one element, and all else is opaque.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import NormalDist
 
-from initium_law.grammar import Eye, Normal, TruncNormal, Uniform
+import torch
+
+from initium_law.grammar import Eye, Normal, Permutation, Uniform
 from initium_server.capture.boxes import Box
-from initium_server.capture.recording import Ref
+from initium_server.capture.known import factor, orthogonal, sign, truncated
+from initium_server.capture.recording import Place, Ref
 from initium_server.capture.steps import Step
 from initium_server.capture.symbols import (
     Boxes,
     Const,
-    Draw,
+    Factor,
     Leaf,
-    Opaque,
     Symbol,
     Unwritten,
-    Whole,
+    apply,
     merge,
+    norms,
     opaque,
-    shares_draws,
+    overlay,
 )
 
 Handler = Callable[[Step], Symbol | None]
 OPERATORS: dict[str, Handler] = {}
 """By operator name, without the underscore of in-place versions."""
 
-_SQRT2 = math.sqrt(2.0)
+_LARGEST = torch.finfo(torch.float32).max
 
 
 def _operator(*names: str) -> Callable[[Handler], Handler]:
@@ -82,22 +82,27 @@ def _filled(step: Step, value: object) -> Symbol:
 
 @_operator("eye")
 def _eye(step: Step) -> Symbol:
-    return Whole(Eye())
+    return step.made(Eye())
+
+
+@_operator("randperm")
+def _randperm(step: Step) -> Symbol:
+    return step.made(Permutation())
 
 
 @_operator("uniform")
 def _uniform(step: Step) -> Symbol:
-    return step.draw(Uniform(float(step.argument(1, "from", 0.0)), float(step.argument(2, "to", 1.0))))
+    return step.made(Uniform(float(step.argument(1, "from", 0.0)), float(step.argument(2, "to", 1.0))))
 
 
 @_operator("rand", "rand_like")
 def _rand(step: Step) -> Symbol:
-    return step.draw(Uniform(0.0, 1.0))
+    return step.made(Uniform(0.0, 1.0))
 
 
 @_operator("randn", "randn_like")
 def _randn(step: Step) -> Symbol:
-    return step.draw(Normal(0.0, 1.0))
+    return step.made(Normal(0.0, 1.0))
 
 
 @_operator("normal")
@@ -106,174 +111,165 @@ def _normal(step: Step) -> Symbol | None:
     mean, std = step.argument(first, "mean", 0.0), step.argument(first + 1, "std", 1.0)
     if not isinstance(mean, int | float) or not isinstance(std, int | float):
         return None
-    return step.draw(Normal(float(mean), float(std)))
+    return step.made(Normal(float(mean), float(std)))
 
 
 @_operator("copy", "clone", "_to_copy", "lift_fresh", "lift_fresh_copy", "lift", "contiguous", "detach_copy")
-def _copy(step: Step) -> Symbol:
+def _copy(step: Step) -> Symbol | None:
     source = step.argument(1, "src") if step.event.name == "copy_" else step.argument(0, "self")
-    symbol = step.symbol(source)
+    symbol = step.spread(source)
     if isinstance(symbol, Const):
         return step.constant(symbol.value)
     assert isinstance(source, Ref)
-    to, before = step.event.place, source.place
-    floats = to.dtype.is_floating_point and before.dtype.is_floating_point
-    same = to.dtype == before.dtype or (floats and to.dtype.itemsize <= before.dtype.itemsize)
-    if not same or to.numel != before.numel or (not isinstance(symbol, Draw) and to.size != before.size):
-        return opaque(step.event.name, symbol)
-    return symbol
+    to, before = step.event.place.dtype, source.place.dtype
+    floats = to.is_floating_point and before.is_floating_point
+    same = to == before or (floats and to.itemsize <= before.itemsize)
+    return symbol if same else opaque(step.event.name, symbol)
 
 
 @_operator("cat", "stack")
 def _cat(step: Step) -> Symbol | None:
     refs, stacked = step.argument(0, "tensors"), step.event.name == "stack"
     axis = step.argument(1, "dim", 0) % max(len(step.size), 1)
-    symbols, boxes, reached = [step.symbol(ref) for ref in refs], [], 0
+    joined: Symbol = Unwritten("memory")
+    reached = 0
     for ref in refs:
-        length = 1 if stacked else ref.place.size[axis]
+        if ref.place.numel == 0:
+            continue
+        piece = replace(ref, place=_unsqueezed(ref.place, axis)) if stacked else ref
+        length = piece.place.size[axis]
         start = tuple(reached if k == axis else 0 for k in range(len(step.size)))
         stop = tuple(reached + length if k == axis else n for k, n in enumerate(step.size))
-        boxes.append(Box(start, stop))
         reached += length
-    draws = [symbol for symbol in symbols if isinstance(symbol, Draw)]
-    if not all(isinstance(symbol, Const | Draw) for symbol in symbols) or shares_draws(draws):
-        return opaque(step.event.name, *symbols)
-    parts = tuple((box, symbol) for box, symbol in zip(boxes, symbols, strict=True) if not isinstance(symbol, Boxes))
-    return merge(Boxes(Unwritten("memory"), parts), step.size)
+        joined = overlay(joined, Box(start, stop), step.symbol(piece))
+    same = {ref.place.dtype for ref in refs} == {step.event.place.dtype}
+    return merge(joined, step.size) if same and isinstance(joined, Boxes) else None
 
 
-def affine(draw: Draw, scale: float, shift: float, operation: str) -> Leaf:
-    """The variable times `scale` plus `shift`. By zero it is a constant."""
-    if not (math.isfinite(scale) and math.isfinite(shift)):
-        return Opaque((*draw.trail, operation))
-    if scale == 0:
-        return Const(shift)
-
-    return _moved(draw, lambda value: value * scale + shift, lambda std: std * abs(scale), operation)
+def _unsqueezed(place: Place, axis: int) -> Place:
+    size, stride = list(place.size), list(place.stride)
+    size.insert(axis, 1)
+    stride.insert(axis, 1)
+    return replace(place, size=tuple(size), stride=tuple(stride))
 
 
-def _moved(draw: Draw, image: Callable[[float], float], spread: Callable[[float], float], operation: str) -> Draw:
-    """The variable whose values are the images, under a line, of those of `draw`."""
-    fill = draw.fill
-    match fill:
-        case Normal():
-            fill = Normal(image(fill.mean), spread(fill.std))
-        case Uniform():
-            fill = Uniform(*sorted((image(fill.low), image(fill.high))))
-        case TruncNormal():
-            fill = TruncNormal(image(fill.mean), spread(fill.std), *sorted((image(fill.a), image(fill.b))))
-    return replace(draw, fill=fill, trail=(*draw.trail, operation))
+def _two(*names: str, swapped: bool = False) -> Callable[[Callable[[Step, Leaf, Leaf], Leaf]], Callable[..., Leaf]]:
+    """Registers a function of two operands. With a factor (`alpha`) or a rounding mode torch's is another function."""
+
+    def register(change: Callable[[Step, Leaf, Leaf], Leaf]) -> Callable[[Step, Leaf, Leaf], Leaf]:
+        def handle(step: Step) -> Symbol | None:
+            first, second = step.argument(0, "self"), step.argument(1, "other")
+            if step.argument(2, "alpha", 1) != 1 or step.event.kwargs.get("rounding_mode"):
+                return None
+            operands = (second, first) if swapped else (first, second)
+            return step.elementwise(lambda x, y: change(step, x, y), *operands)
+
+        OPERATORS.update(dict.fromkeys(names, handle))
+        return change
+
+    return register
 
 
-@_operator("mul", "multiply")
-def _mul(step: Step) -> Symbol | None:
-    factor = _constant_operand(step)
-    return None if factor is None else _affine_map(step, factor, 0.0)
+@_two("add")
+def _add(step: Step, x: Leaf, y: Leaf) -> Leaf:
+    if Const(0) in (x, y):
+        return x if y == Const(0) else y
+    return apply("add", step.event.name, x, y)
 
 
-@_operator("div", "divide", "true_divide")
-def _div(step: Step) -> Symbol | None:
-    symbol = step.symbol(step.argument(1, "other"))
-    divisor = float(symbol.value) if isinstance(symbol, Const) and isinstance(symbol.value, int | float) else 0.0
-    if step.event.kwargs.get("rounding_mode") or divisor == 0 or not math.isfinite(divisor):
-        return None
-    return step.map(lambda leaf: _divided(leaf, divisor, step.event.name) if isinstance(leaf, Draw) else None)
+@_two("mul", "multiply")
+def _multiply(step: Step, x: Leaf, y: Leaf) -> Leaf:
+    if Const(1) in (x, y):
+        return x if y == Const(1) else y
+    return orthogonal(x, y) or apply("multiply", step.event.name, x, y)
 
 
-def _divided(draw: Draw, divisor: float, operation: str) -> Leaf:
-    """Division, not multiplication by the rounded inverse: the author's numbers divide exactly as Python's do."""
-    return _moved(draw, lambda value: value / divisor, lambda std: std / abs(divisor), operation)
+@_two("div", "divide", "true_divide")
+def _divide(step: Step, x: Leaf, y: Leaf) -> Leaf:
+    return x if y == Const(1) else apply("divide", step.event.name, x, y)
 
 
-@_operator("add")
-def _add(step: Step) -> Symbol | None:
-    shift = _constant_operand(step)
-    if shift is None or step.event.kwargs.get("alpha", 1) != 1:
-        return None
-    return _affine_map(step, 1.0, shift)
-
-
-@_operator("sub", "subtract")
-def _sub(step: Step) -> Symbol | None:
-    left, right = (step.symbol(step.argument(k, name)) for k, name in ((0, "self"), (1, "other")))
-    if step.event.kwargs.get("alpha", 1) != 1:
-        return None
-    if isinstance(right, Const) and isinstance(right.value, int | float):
-        return _affine_map(step, 1.0, -float(right.value))
-    if isinstance(left, Const) and isinstance(left.value, int | float):
-        return _affine_map(step, -1.0, float(left.value))
-    return None
+@_two("sub", "subtract")
+@_two("rsub", swapped=True)
+def _subtract(step: Step, x: Leaf, y: Leaf) -> Leaf:
+    return _add(step, x, Const(-y.value) if isinstance(y, Const) else _multiply(step, y, Const(-1)))
 
 
 @_operator("neg", "negative")
-def _neg(step: Step) -> Symbol | None:
-    return _affine_map(step, -1.0, 0.0)
+def _negative(step: Step) -> Symbol | None:
+    return step.elementwise(lambda x: _multiply(step, x, Const(-1)), step.argument(0, "self"))
 
 
-def _constant_operand(step: Step) -> float | None:
-    """The number among the two operands of a commutative operator."""
-    for position, name in ((1, "other"), (0, "self")):
-        symbol = step.symbol(step.argument(position, name))
-        if isinstance(symbol, Const) and isinstance(symbol.value, int | float):
-            return float(symbol.value)
-    return None
+@_operator("reciprocal")
+def _reciprocal(step: Step) -> Symbol | None:
+    return step.elementwise(lambda x: _divide(step, Const(1), x), step.argument(0, "self"))
 
 
-def _affine_map(step: Step, scale: float, shift: float) -> Symbol | None:
-    return step.map(lambda leaf: affine(leaf, scale, shift, step.event.name) if isinstance(leaf, Draw) else None)
-
-
-@_operator("erfinv")
-def _erfinv(step: Step) -> Symbol | None:
-    """The inverse error function of a uniform variable in [-1, 1] is a truncated normal of std 1/sqrt(2)."""
-
-    def change(leaf: Leaf) -> Leaf | None:
-        if not isinstance(leaf, Draw) or not isinstance(leaf.fill, Uniform) or leaf.fill.low < -1 or leaf.fill.high > 1:
-            return None
-        low, high = (_erfinv_of(u) for u in (leaf.fill.low, leaf.fill.high))
-        return replace(leaf, fill=TruncNormal(0.0, 1 / _SQRT2, low, high), trail=(*leaf.trail, step.event.name))
-
-    return step.map(change)
-
-
-def _erfinv_of(u: float) -> float:
-    return math.copysign(math.inf, u) if abs(u) >= 1 else NormalDist().inv_cdf((u + 1) / 2) / _SQRT2
+@_operator("sqrt", "exp", "log", "expm1", "cos", "erfinv")
+def _function(step: Step) -> Symbol | None:
+    name = step.event.name
+    return step.elementwise(lambda x: apply(name.removesuffix("_"), name, x), step.argument(0, "self"))
 
 
 @_operator("clamp")
 def _clamp(step: Step) -> Symbol | None:
-    """Clamping a bounded variable at its own bounds, up to rounding: it then has exactly these bounds."""
-    low, high = step.argument(1, "min"), step.argument(2, "max")
+    return _between(step, step.argument(1, "min"), step.argument(2, "max"))
+
+
+@_operator("clamp_min")
+def _clamp_min(step: Step) -> Symbol | None:
+    return _between(step, step.argument(1, "min"), None)
+
+
+@_operator("clamp_max")
+def _clamp_max(step: Step) -> Symbol | None:
+    return _between(step, None, step.argument(1, "max"))
+
+
+def _between(step: Step, low: object, high: object) -> Symbol | None:
+    """A bound that is missing is the largest number: only an infinity would be another value."""
+    low, high = -_LARGEST if low is None else low, _LARGEST if high is None else high
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return None
-    return step.map(lambda leaf: _clamped(leaf, float(low), float(high)) if isinstance(leaf, Draw) else None)
+
+    def change(leaf: Leaf) -> Leaf:
+        drawn = truncated(leaf, low, high)
+        return drawn or apply("clamp", step.event.name, leaf, Const(low), Const(high))
+
+    return step.elementwise(change, step.argument(0, "self"))
 
 
-def _clamped(leaf: Draw, low: float, high: float) -> Leaf | None:
-    fill = leaf.fill
-    if not isinstance(fill, TruncNormal):
+@_operator("norm", "linalg_vector_norm")
+def _norm(step: Step) -> Symbol | None:
+    """Euclidean norms over all axes but one."""
+    ref, power, axes = (
+        step.argument(0, "self"),
+        step.argument(1, "p", step.event.kwargs.get("ord", 2)),
+        step.argument(2, "dim"),
+    )
+    of = step.symbol(ref)
+    rank = len(ref.place.size)
+    left = sorted(set(range(rank)) - {axis % rank for axis in axes or range(rank)})
+    if power != 2 or len(left) != 1 or isinstance(of, Boxes | Const) or step.event.place.dtype != torch.float32:
         return None
-    a, b = _bound(fill, fill.a, low, 1), _bound(fill, fill.b, high, -1)
-    if a is None or b is None:
+    return norms(of, ref.place.size, left[0], step.event.name)
+
+
+@_operator("linalg_qr")
+def _qr(step: Step) -> Symbol | None:
+    return factor(step.symbol(step.argument(0, "A")), step.argument(0, "A").place.size, "qr"[step.event.output or 0])
+
+
+@_operator("diagonal_copy")
+def _diagonal(step: Step) -> Symbol | None:
+    """The main diagonal of a matrix."""
+    ref = step.argument(0, "self")
+    if len(ref.place.size) != 2 or step.argument(1, "offset", 0):
         return None
-    std = _author(fill.std) if "erfinv_" in leaf.trail else fill.std
-    return replace(leaf, fill=TruncNormal(fill.mean, std, a, b))
+    return step.value(replace(ref, place=replace(ref.place, size=step.size, stride=(sum(ref.place.stride),))))
 
 
-def _bound(fill: TruncNormal, own: float, limit: float, inward: int) -> float | None:
-    """The bound after clamping at `limit`; None if the clamp would pile values up there."""
-    if math.isinf(own):
-        # Single precision rounded the uniform's bound to 1: the limit is this far out, and no mass lies beyond.
-        return limit if inward * (fill.mean - limit) > 5 * fill.std else None
-    if abs(own - limit) <= 1e-5 * fill.std:
-        return limit
-    return own if inward * (own - limit) > 0 else None
-
-
-def _author(std: float) -> float:
-    """The shortest number within a few ulps: undoes the rounding of `std * sqrt(2) / sqrt(2)`."""
-    for digits in range(1, 17):
-        short = float(f"{std:.{digits}g}")
-        if abs(short - std) <= 4 * math.ulp(std):
-            return short
-    return std
+@_operator("sign", "sgn")
+def _sign(step: Step) -> Symbol | None:
+    symbol = step.symbol(step.argument(0, "self"))
+    return sign(symbol) if isinstance(symbol, Factor) else None

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from typing import Any
 
 import torch
@@ -28,7 +29,10 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
 
-from initium_law.grammar import Fill
+from initium_law.grammar import Dirac, Eye, Normal, Orthogonal, Permutation, Sparse, TruncNormal, Uniform
+
+Drawn = Uniform | Normal | TruncNormal | Eye | Dirac | Orthogonal | Sparse | Permutation
+"""Fills that one write makes."""
 
 _UNKNOWABLE = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
@@ -95,23 +99,32 @@ class Event:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     output: int | None = None
     """Which of the operator's (flattened) results this is; None for a write in place."""
-    fill: Fill | None = None
+    fill: Drawn | None = None
     """The fill of an initializer that was recorded as one call."""
-    call: str = ""
-    """The name of that initializer, for messages."""
+    called: Callable[..., Any] | None = None
+    """That initializer."""
     data: torch.Tensor | None = None
     """Values that came from outside: numbers of the program or of numpy."""
+    serial: int = field(default_factory=count().__next__)
+    """Ascending in the order of writing, over all storages."""
 
     @property
     def name(self) -> str:
         """The operation in a message, e.g. `normal_`."""
         if self.func is not None:
             return str(self.func._schema.name).partition("::")[2]
-        return self.call or "torch.tensor"
+        if self.called is not None:
+            return self.called.__name__.removeprefix("_no_grad").strip("_") + "_"
+        return "torch.tensor"
 
     def refs(self) -> list[Ref]:
         """Every value that the operator took, written ones included."""
         return [leaf for leaf in tree_flatten((self.args, dict(self.kwargs)))[0] if isinstance(leaf, Ref)]
+
+    def read(self) -> list[Ref]:
+        """The values that matter to the result: not those of a tensor that only gave its shape."""
+        by_shape = self.func is not None and (self.name.endswith("_like") or self.name.startswith("new_"))
+        return self.refs()[1:] if by_shape else self.refs()
 
 
 def place_of(tensor: torch.Tensor) -> Place:
@@ -166,9 +179,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
             cell = self._cells[storage._cdata] = Cell(len(self._cells), storage)
         return cell
 
-    def write(self, tensor: torch.Tensor, fill: Fill, call: str) -> None:
+    def write(self, tensor: torch.Tensor, fill: Drawn, called: Callable[..., Any]) -> None:
         """Records an initializer as one call."""
-        self.cell(tensor).events.append(Event(place_of(tensor), fill=fill, call=call))
+        self.cell(tensor).events.append(Event(place_of(tensor), fill=fill, called=called))
 
     def give(self, tensor: torch.Tensor, data: torch.Tensor) -> None:
         """Records that the tensor has these real values."""
@@ -183,6 +196,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
         return self.ref(leaf)
 
     def _note_writes(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        if torch.Tag.inplace_view in func.tags:  # It changes how memory is seen, and writes nothing.
+            return
         for position, name in written_arguments(func):
             written = args[position] if position < len(args) else kwargs.get(name)
             for leaf in tree_flatten(written)[0]:

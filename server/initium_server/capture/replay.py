@@ -68,21 +68,22 @@ class Replay:
 
     def obstacle(self, ref: Ref) -> str:
         """Name of a random operation that the values depend on; empty if they are deterministic."""
-        key = (ref.cell.index, ref.version)
-        if key not in self._known:
-            self._known[key] = ""
-            self._known[key] = self._find_obstacle(ref)
-        return self._known[key]
+        events, first = ref.cell.events, first_event(ref.cell, ref.version)
+        index = ref.version
+        while index > first and (ref.cell.index, index) not in self._known:
+            index -= 1
+        found = self._known.get((ref.cell.index, index), "") if index > first else ""
+        for k in range(index, ref.version):
+            self._known[ref.cell.index, k + 1] = ""  # While it is sought: an operator may read what it writes to.
+            found = found or self._obstacle_in(events[k], ref.cell, k)
+            self._known[ref.cell.index, k + 1] = found
+        return found
 
-    def _find_obstacle(self, ref: Ref) -> str:
-        for index in range(first_event(ref.cell, ref.version), ref.version):
-            event = ref.cell.events[index]
-            if is_random(event):
-                return event.name
-            for other in event.refs():
-                if found := "" if (other.cell, other.version) == (ref.cell, index) else self.obstacle(other):
-                    return found
-        return ""
+    def _obstacle_in(self, event: Event, cell: Cell, index: int) -> str:
+        if is_random(event):
+            return event.name
+        others = (ref for ref in event.read() if (ref.cell, ref.version) != (cell, index))
+        return next(filter(None, map(self.obstacle, others)), "")
 
     def values(self, ref: Ref) -> torch.Tensor:
         """The real values at `ref`.
@@ -145,11 +146,14 @@ class Replay:
             self._apply_operator(event, cell, index, storage)
 
     def _apply_operator(self, event: Event, cell: Cell, index: int, storage: torch.UntypedStorage) -> None:
+        needed = event.read()
         many = len(written_arguments(event.func)) > 1 or event.name.startswith("_foreach")
 
         def real(leaf: Any) -> Any:
             if not isinstance(leaf, Ref):
                 return leaf
+            if leaf not in needed:
+                return torch.empty_strided(leaf.place.size, leaf.place.stride, dtype=leaf.place.dtype)
             if (leaf.cell, leaf.version) == (cell, index):
                 return self._view(storage, leaf.place)
             other = self._view(self._storage(leaf.cell, leaf.version), leaf.place)

@@ -1,7 +1,7 @@
 """What a recipe means: an inventory goes in, a plan comes out. Pure functions over frozen data.
 
-`selectors` (with `patterns`) say which tensors a rule is for, `initializers` and `rules` how each is filled, `groups`
-how the optimizer sees them, and `resolve` puts them together.
+`selectors` (with `patterns`) say which tensors a rule is for, `initializers`, `rules` and `assign` how each is filled,
+`groups` how the optimizer sees them, and `resolve` puts them together.
 """
 
 from initium_server.planning.inventory import Inventory

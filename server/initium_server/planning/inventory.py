@@ -34,6 +34,12 @@ class Owner:
     """Qualified name of the owner's class, e.g. `torch.nn.modules.conv.Conv2d`."""
     block: int | None = None
     """Index in the outermost container with two or more children of one class; None outside such a stack."""
+    blocks: int | None = None
+    """How many blocks that container has."""
+    groups: int | None = None
+    """Groups of the owner, if it is a convolution."""
+    padding_idx: int | None = None
+    """The owner's padding row, if it is an embedding that has one."""
 
     @property
     def module_path(self) -> str:

@@ -30,6 +30,16 @@ def compile_regex(pattern: str, path: str) -> Any:
 _WILDCARDS = (("**", ".*"), ("*", "[^.]*"), ("?", "[^.]"))
 
 
+def is_glob(text: str) -> bool:
+    """Whether it has wildcards."""
+    return any(sign in text for sign in "*?")
+
+
+def widened(glob: str) -> str:
+    """The glob with every `*` written `**`, so that it crosses dots."""
+    return glob.replace("**", "*").replace("*", "**")
+
+
 def _glob_to_regex(glob: str) -> str:
     out, i = "", 0
     while i < len(glob):
@@ -44,6 +54,6 @@ def _glob_to_regex(glob: str) -> str:
 
 def compile_globs(globs: Sequence[str], path: str) -> Callable[[str], bool]:
     """Whether a whole name fits one of the globs. Errors: RecipeError at `path`."""
-    plain = frozenset(glob for glob in globs if not any(sign in glob for sign in "*?"))
+    plain = frozenset(glob for glob in globs if not is_glob(glob))
     compiled = [compile_regex(_glob_to_regex(g), f"{path}[{i}]") for i, g in enumerate(globs) if g not in plain]
     return lambda text: text in plain or any(pattern.search(text) for pattern in compiled)

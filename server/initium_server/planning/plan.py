@@ -13,9 +13,9 @@ from initium.plan.limits import Limits, check_size
 from initium.v1 import fill_pb2, plan_pb2, recipe_pb2
 from initium_law import LAW
 from initium_law.grammar import literals as literals_of
+from initium_server.planning.assign import Assignment
 from initium_server.planning.groups import Grouping
 from initium_server.planning.inventory import TENSOR_KINDS, Inventory
-from initium_server.planning.rules import Assignment
 
 
 def make_plan(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from initium.contract.wording import did_you_mean, joined, suggestion
+from initium.contract.wording import counted, did_you_mean, joined, suggestion
 from initium.errors import RecipeError, Violation, invalid
 from initium.v1 import init_pb2
 from initium_server.planning.inventory import ROLES, Inventory, InventoryTensor, Owner
-from initium_server.planning.patterns import compile_globs, compile_regex
+from initium_server.planning.patterns import compile_globs, compile_regex, is_glob, widened
 
 Matcher = Callable[[InventoryTensor, Owner], bool]
 Compiler = Callable[[Any, str], Matcher]
@@ -76,8 +76,30 @@ def unknown_word(selector: init_pb2.Selector, inventory: Inventory) -> tuple[str
     for key, text, have in kinds:
         known = sorted(set(have))
         for word in getattr(selector, key):
-            if word not in known and not (key == "path" and any(sign in word for sign in "*?")):
+            if word not in known and not (key == "path" and is_glob(word)):
                 return key, joined(f"{text} {word!r}", did_you_mean(word, known))
+    return _narrow_glob(selector, owners)
+
+
+_GLOBS: tuple[tuple[str, Callable[[Owner], str]], ...] = (
+    ("path", lambda owner: owner.name),
+    ("module_path", lambda owner: owner.module_path),
+    ("class_path", lambda owner: owner.class_path),
+)
+"""The keys that take globs, and what they are matched with."""
+
+
+def _narrow_glob(selector: init_pb2.Selector, owners: Sequence[Owner]) -> tuple[str, str]:
+    """A key whose globs fit nothing only because `*` stops at dots, and the glob that fits; two empty texts if none."""
+    for key, name in _GLOBS:
+        names, globs = {name(owner) for owner in owners}, list(getattr(selector, key))
+        if not globs or any(map(compile_globs(globs, key), names)):
+            continue
+        for glob in globs:
+            wide = widened(glob)
+            if fitting := sum(map(compile_globs([wide], key), names)):
+                fits = f"write {wide!r}, which fits {counted(fitting, 'name')}"
+                return key, f"{glob!r} fits none, since `*` stops at dots; {fits}"
     return "", ""
 
 

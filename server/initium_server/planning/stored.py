@@ -23,6 +23,8 @@ from initium_law.grammar import Broadcast, Constant, Fill, Part, Parts, Pointwis
 from initium_server.planning.inventory import InventoryTensor
 from initium_server.planning.patterns import MAX_PATTERN, compile_regex
 
+STORED = "stored"
+"""The initializer. It belongs to a rule and not to a target, so it is none of the registered ones."""
 MAX_RENAMES = 100
 MAX_MATCHES = 100
 """Matches in one name that a rename replaces: no model has such names, and each takes time and memory."""
@@ -122,8 +124,11 @@ class Loading:
             return self.message.missing != "next"
         return self._fits(name, tensor) or self.message.mismatch != "next"
 
-    def fill(self, tensor: InventoryTensor, rest: Callable[[], Fill]) -> Fill:
-        """What the tensor loads; `rest`: what it would have without this rule. ValueError where it cannot be."""
+    def fill(self, args: Any, tensor: InventoryTensor, rest: Callable[[], Fill]) -> Fill:
+        """What the tensor loads; `rest`: what it would have without this rule. ValueError where it cannot be.
+
+        `args`: the rule's arguments, with those that are computed for the tensor.
+        """
         name = self._find(tensor)
         if name is None:
             looked_for = self.missing[tensor.name]
@@ -142,8 +147,8 @@ class Loading:
         piece: Fill = Stored(
             self.source.store, found.file, name, self.source.digest(name), found.dtype, found.shape, axes
         )
-        if self.message.HasField("scale"):
-            piece = Pointwise("multiply", (piece, Constant(self.message.scale)))
+        if args.HasField("scale"):
+            piece = Pointwise("multiply", (piece, Constant(args.scale)))
         self.taken.add(name)
         if not fits:
             self.fitted[tensor.name] = self.mismatched.pop(tensor.name)

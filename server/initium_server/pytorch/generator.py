@@ -8,7 +8,7 @@ environment.
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ from initium.errors import PlanError, PreconditionError, invalid
 from initium.plan.layout import WeightFile, layout_of
 from initium.v1 import init_pb2, plan_pb2
 from initium_law.dtypes import DTYPES
-from initium_server.planning.inventory import InventoryTensor, Owner
-from initium_server.planning.rules import LIBRARY_DEFAULT, Rule, compile_rules
-from initium_server.sources import build_inventory, build_model
+from initium_server.planning import computed
+from initium_server.planning.assign import model_of
+from initium_server.planning.bases import base_shapes
+from initium_server.planning.initializers import LIBRARY_DEFAULT, layers, nested
+from initium_server.planning.rules import Rule, compile_rules, first
+from initium_server.planning.target import Target
+from initium_server.sources import build_base, build_inventory, build_model
 
 _TORCH = {name: getattr(torch, dtype.torch) for name, dtype in DTYPES.items()}
 
@@ -69,44 +73,74 @@ def check_resolved_here(plan: plan_pb2.Plan, own: plan_pb2.Plan) -> None:
 def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
     """The finished tensors by name, on the CPU, cast to the plan's dtypes."""
     recipe = plan.recipe
-    known = {t.name: t for t in build_inventory(recipe.architecture).tensors}
-    rules = compile_rules(recipe.init.rules)
+    inventory, rules = build_inventory(recipe.architecture), compile_rules(recipe.init.rules)
+    shapes = base_shapes(recipe.init, inventory, build_base(recipe.init))
+    planned = model_of(inventory, rules, dict(inventory.literals), shapes)
     torch.manual_seed(plan.seed)
     with torch.device(device):
         model = build_model(recipe.architecture)
     names = {module: name for name, module in model.named_modules()}
-    by_alias = {owner.name: (tensor, owner) for tensor in known.values() for owner in tensor.owners}
+    known = {owner.name: Target.of(t, owner, planned) for t in inventory.tensors for owner in t.owners}
     with torch.no_grad():
-        model.apply(lambda module: _initialize(module, names[module], by_alias, rules))
+        model.apply(lambda module: _initialize(module, names[module], known, rules))
     state = model.state_dict()
     return {t.name: state[t.name].detach().to(_TORCH[t.dtype]).cpu().contiguous() for t in plan.tensors}
 
 
-def _initialize(
-    module: torch.nn.Module, name: str, known: dict[str, tuple[InventoryTensor, Owner]], rules: Sequence[Rule]
-) -> None:
+def _initialize(module: torch.nn.Module, name: str, known: Mapping[str, Target], rules: Sequence[Rule]) -> None:
     """Applies the first matching rule to each of the module's own parameters, then to its buffers."""
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     for leaf, value in own:
-        entry = known.get(f"{name}.{leaf}" if name else leaf)
-        rule = _rule_for(*entry, rules) if entry else None
-        if rule and rule.initializer != LIBRARY_DEFAULT:
-            call(rule.message, value)
+        target = known.get(f"{name}.{leaf}" if name else leaf)
+        rule = _rule_for(target, rules) if target else None
+        if rule and target:
+            call(rule.message, target, value)
 
 
-def _rule_for(tensor: InventoryTensor, owner: Owner, rules: Sequence[Rule]) -> Rule | None:
+def _rule_for(target: Target, rules: Sequence[Rule]) -> Rule | None:
     """The first rule that matches under this name; none where `ties: first` has another name's rule decide."""
-    firsts = [next((rule for rule in rules if rule.hits(tensor, name)), None) for name in tensor.owners]
-    own, deciding = firsts[tensor.owners.index(owner)], next(filter(None, firsts), None)
-    same = own and deciding and own.resolve(tensor).fill == deciding.resolve(tensor).fill
-    return own if same else None
+    tensor = target.tensor
+    firsts = [first(rules, tensor, owner) for owner in tensor.owners]
+    fills = [
+        rule and rule.resolve(Target.of(tensor, owner, target.model)).fill
+        for rule, owner in zip(firsts, tensor.owners, strict=True)
+    ]
+    at = tensor.owners.index(target.owner)
+    return firsts[at] if fills[at] == next(filter(None, fills), None) else None
 
 
-def call(rule: init_pb2.InitRule, tensor: torch.Tensor) -> None:
-    """torch.nn.init's own function of the rule's initializer, with the arguments that the rule gives."""
-    name = rule.WhichOneof("initializer")
-    given: dict[str, Any] = {field.name: value for field, value in getattr(rule, name).ListFields()}
-    getattr(torch.nn.init, f"{name}_")(tensor, **given)
+def call(rule: init_pb2.InitRule, target: Target, tensor: torch.Tensor) -> None:
+    """torch.nn.init's own function of the rule's initializer, with the arguments that the rule gives or computes.
+
+    `target` is what planning knows of `tensor`, a parameter or a view of one.
+    """
+    name = rule.WhichOneof("initializer") or ""
+    args, _ = computed.arguments(rule, target)
+    if name in _MADE_OF_OTHERS:
+        _MADE_OF_OTHERS[name](args, target, tensor)
+    elif name != LIBRARY_DEFAULT:
+        given: dict[str, Any] = {field.name: value for field, value in args.ListFields() if field.name != "fans"}
+        getattr(torch.nn.init, f"{name}_")(tensor, **given)
+
+
+def _split(args: Any, target: Target, tensor: torch.Tensor) -> None:
+    for cut in nested.slices(args, target):
+        view = tensor.narrow(cut.axis, cut.start, cut.stop - cut.start)
+        call(cut.rule, cut.target, view.squeeze(cut.axis) if cut.squeezed else view)
+
+
+def _pieces(args: Any, target: Target, tensor: torch.Tensor) -> None:
+    call(args.base, target, tensor)
+    for piece, start, stop, part in nested.boxes(args, target):
+        call(piece.init, part, tensor[tuple(map(slice, start, stop))])
+
+
+def _padded(args: Any, target: Target, tensor: torch.Tensor) -> None:
+    call(args.of, target, tensor)
+    tensor[layers.padding_row(args, target)].zero_()
+
+
+_MADE_OF_OTHERS = {"split": _split, "pieces": _pieces, "padded": _padded}
 
 
 def _write(file: WeightFile, tensors: dict[str, torch.Tensor], directory: Path) -> None:

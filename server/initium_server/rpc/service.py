@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TypeVar
 
 import grpc
@@ -26,9 +26,9 @@ from initium.v1.init_pb2 import Selector
 from initium_law import draw
 from initium_law.dtypes import FLOATS
 from initium_server.planning import selectors
-from initium_server.planning.initializers import INITIALIZERS
+from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import ROLES
-from initium_server.planning.rules import LIBRARY_DEFAULT, STORED
+from initium_server.planning.stored import STORED
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, message_field, read_frame
 from initium_server.rpc.plans import Call, Held, Plans
@@ -36,7 +36,7 @@ from initium_server.rpc.settings import Settings
 from initium_server.rpc.stored import scratch
 from initium_server.rpc.stream import FileDigests, Streamer, TensorDigests
 from initium_server.sources import torch_modules, tree
-from initium_server.sources.libraries import adapters
+from initium_server.sources.libraries import versions
 
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["InitiumService"].full_name
 
@@ -213,7 +213,7 @@ class Service:
             generators=GENERATORS,
             dtypes=FLOATS,
             initializers=[*INITIALIZERS, LIBRARY_DEFAULT, STORED],
-            libraries=_libraries(),
+            libraries=versions(),
             module_types=sorted(torch_modules.ALLOWED),
             device=settings.first_device,
             backend=self._backend,
@@ -294,16 +294,6 @@ def _page(
             break
         end += 1
     return entries[begin:end], str(end) if end < len(entries) else ""
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in ("torch", *adapters()):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _responses(batches: Iterable[service_pb2.StreamedTensors]) -> Iterator[bytes]:

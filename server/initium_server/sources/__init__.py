@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from initium.errors import Unsupported, invalid
-from initium.v1 import architecture_pb2
+from initium.errors import InitiumError, Unsupported, invalid
+from initium.v1 import architecture_pb2, init_pb2
 from initium_server.planning.inventory import Inventory
 from initium_server.sources.libraries import adapters
 
@@ -26,6 +26,19 @@ def build_inventory(architecture: architecture_pb2.Architecture) -> Inventory:
     module, declared = _kind(architecture)
     inventory: Inventory = module.inventory(declared)
     return inventory
+
+
+def build_base(policy: init_pb2.InitPolicy) -> Inventory | None:
+    """What the base architecture of an init policy is built to, if it has one.
+
+    Errors: as `build_inventory`, under `init.base`.
+    """
+    if not policy.base.HasField("architecture"):
+        return None
+    try:
+        return build_inventory(policy.base.architecture)
+    except InitiumError as error:
+        raise error.under("init.base") from None
 
 
 def build_model(architecture: architecture_pb2.Architecture) -> Any:

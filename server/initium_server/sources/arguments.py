@@ -7,17 +7,13 @@ float; lists become tuples where its default is a tuple.
 from __future__ import annotations
 
 import inspect
-import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from initium.contract.wording import suggestion
-from initium.errors import InitiumError, RecipeError, Violation, invalid
-
-_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
-_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+from initium.errors import RecipeError, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +95,3 @@ def check_names(names: Iterable[str], accepted: Iterable[str], path: str) -> Non
             Violation(f"{path}.{name}", f"unknown argument {name!r}; {suggestion(name, known)}") for name in wrong
         ]
         raise RecipeError(violations=violations)
-
-
-def explain(error: Exception, what: str, field_path: str, accepted: Target | None = None) -> InitiumError:
-    """A constructor's exception as a failed request: a bad argument if it says so, else BUILD_FAILED in its words."""
-    words = str(error).strip() or type(error).__name__
-    if isinstance(error, TypeError) and (found := _UNEXPECTED.search(words)):
-        known = accepted.parameters if accepted else ()
-        return invalid(
-            f"{field_path}.{found[1]}", f"{what} takes no argument {found[1]!r}; {suggestion(found[1], known)}"
-        )
-    if isinstance(error, TypeError) and (found := _MISSING.search(words)):
-        return invalid(field_path, f"{what} needs the argument {found[1]}")
-    message = f"{what} could not be built: {type(error).__name__}: {words}"
-    return RecipeError(message[:2000], "BUILD_FAILED", [Violation(field_path, words[:1000])])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import requires
 from types import ModuleType
@@ -18,7 +19,8 @@ from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Target, explain, return_class, target
+from initium_server.sources.arguments import Target, return_class, target
+from initium_server.sources.failures import explain
 from initium_server.sources.libraries import adapters
 from initium_server.sources.refusals import refuse
 
@@ -44,26 +46,17 @@ def inventory(library: architecture_pb2.LibraryModel) -> Inventory:
     Errors: RecipeError, PreconditionError, Unsupported.
     """
     prepared = prepare(library)
-    try:
+    with _explained(library, prepared.field, prepared.target.parameters):
         captured = capture(prepared.construct)
         files = prepared.files(captured.model)
-    except (InitiumError, MemoryError):
-        raise
-    except Exception as error:
-        raise _explained(error, library, prepared) from error
     return describe(captured, files, prepared.versions)
 
 
 def model(library: architecture_pb2.LibraryModel) -> nn.Module:
     """The real model, in float32 on the CPU, drawn from torch's current seed. Errors: as `inventory`."""
     prepared = prepare(library)
-    try:
-        with quiet():
-            return prepared.construct()
-    except (InitiumError, MemoryError):
-        raise
-    except Exception as error:
-        raise _explained(error, library, prepared) from error
+    with _explained(library, prepared.field, prepared.target.parameters), quiet():
+        return prepared.construct()
 
 
 def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
@@ -71,8 +64,13 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     adapter = _adapter(library.source, f"{FIELD}.source")
     if not library.name:
         raise invalid(f"{FIELD}.name", "required: the model's name")
-    prepared = adapter.prepare(library)
-    assert isinstance(prepared, Prepared)
+    with _explained(library, FIELD), quiet():
+        prepared = adapter.prepare(library)
+    if not isinstance(prepared, Prepared):
+        text = (
+            f"{adapter.__name__}.prepare gave a {type(prepared).__name__} instead of a Prepared; mend it, or remove it"
+        )
+        raise PreconditionError(text, "LIBRARY_MISSING", metadata={"library": library.source})
     return prepared
 
 
@@ -109,8 +107,9 @@ def _adapter(source: str, field: str) -> ModuleType:
     try:
         with quiet():
             return importlib.import_module(known[source])
-    except ImportError as error:
-        text = f"this server does not have {source} ({error}); install {_installs(source)} there, or ask another server"
+    except (Exception, SystemExit) as error:  # Other packages' adapters may raise anything.
+        said = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        text = f"this server does not have {source} ({said}); install {_installs(source)} there, or ask another server"
         raise PreconditionError(text, "LIBRARY_MISSING", metadata={"library": source}) from error
 
 
@@ -120,5 +119,12 @@ def _installs(library: str) -> str:
     return f"initium[{found[-1]}]" if found else library  # `all` comes first
 
 
-def _explained(error: Exception, library: architecture_pb2.LibraryModel, prepared: Prepared) -> InitiumError:
-    return explain(error, f"{library.source} {library.name}", prepared.field, prepared.target)
+@contextmanager
+def _explained(library: architecture_pb2.LibraryModel, field: str, accepted: Iterable[str] = ()) -> Iterator[None]:
+    """Has a library's exception say what it is about. Errors: InitiumError, MemoryError."""
+    try:
+        yield
+    except (InitiumError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise explain(error, f"{library.source} {library.name}", field, accepted) from error

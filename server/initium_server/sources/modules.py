@@ -5,19 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
 
 from initium.contract.wording import suggestion
-from initium.errors import InitiumError, Unsupported, invalid
+from initium.errors import InitiumError, RecipeError, Unsupported, Violation, invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import capture, describe, quiet
 from initium_server.planning.inventory import Inventory
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Parameter, Target, check_names, explain, target
+from initium_server.sources.arguments import Parameter, Target, check_names, target
+from initium_server.sources.blocks import Arguments, children_of, scopes, shown, substitute
+from initium_server.sources.failures import explain
 from initium_server.sources.refusals import refuse
-from initium_server.sources.tree import FIELD, Checker, check_name, children_of, copies_of
+from initium_server.sources.tree import FIELD, Checker, check_name
 
 DECLARED_MODULE = "initium.declared"
 """The module part of a declared class's qualified name."""
@@ -47,7 +50,7 @@ class _Builder:
 
     def build(self) -> nn.Module:
         """The model, ties included."""
-        root = self._node(self._tree.root, f"{FIELD}.root")
+        root = self._only(self._tree.root, f"{FIELD}.root", {})
         _Tier(root).tie(list(self._tree.ties))
         return root
 
@@ -55,17 +58,23 @@ class _Builder:
         """Names of the parameters without a constructor of their own."""
         return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in self._bare)
 
-    def _node(self, node: architecture_pb2.Module, path: str) -> nn.Module:
+    def _only(self, node: architecture_pb2.Module, path: str, given: Arguments) -> nn.Module:
+        """The one module of a node that is no child."""
+        (inside,) = scopes(node, given, path)
+        return self._node(node, path, inside)
+
+    def _node(self, node: architecture_pb2.Module, path: str, given: Arguments) -> nn.Module:
+        """One copy of a node, inside which the arguments `given` hold."""
         match node.WhichOneof("kind"):
             case "use":
-                return self._node(self._tree.blocks[node.use], f"{FIELD}.blocks.{node.use}")
+                return self._only(self._tree.blocks[node.use], f"{FIELD}.blocks.{node.use}", given)
             case "type":
-                module = construct(node, path)
+                module = construct(node, path, given)
             case _:
                 module = self._declared(node.declare)()
         for index, parameter in enumerate(node.parameters):
             self._add_parameter(module, parameter, f"{path}.parameters[{index}]")
-        self._add_children(module, node, path)
+        self._add_children(module, node, path, given)
         return module
 
     def _declared(self, name: str) -> type[nn.Module]:
@@ -87,11 +96,11 @@ class _Builder:
             raise invalid(f"{path}.name", f"{bare.name!r} is taken in this module: {error.args[0]}") from error
         self._bare.add(id(parameter))
 
-    def _add_children(self, module: nn.Module, node: architecture_pb2.Module, path: str) -> None:
+    def _add_children(self, module: nn.Module, node: architecture_pb2.Module, path: str, given: Arguments) -> None:
         position = 0
         for child, where in children_of(node, path):
-            for _ in range(copies_of(child)):
-                _add_child(module, child.name or str(position), self._node(child, where), where)
+            for inside in scopes(child, given, where):
+                _add_child(module, child.name or str(position), self._node(child, where, inside), where)
                 position += 1
 
 
@@ -105,13 +114,22 @@ def _add_child(module: nn.Module, name: str, child: nn.Module, path: str) -> Non
         raise invalid(f"{path}.name", f"two children are named {name!r} (unnamed ones are named by their position)")
 
 
-def construct(node: architecture_pb2.Module, path: str) -> nn.Module:
-    """A module of torch.nn by its class name and arguments."""
+def construct(node: architecture_pb2.Module, path: str, given: Arguments) -> nn.Module:
+    """A module of torch.nn by its class name and arguments; `given` are those of the block that it stands in."""
+    try:
+        return _construct(node, path, substitute(plain(node.args), given, f"{path}.args"))
+    except RecipeError as error:
+        if not given:
+            raise
+        found = [Violation(each.field, f"{each.message} (where {shown(given)})") for each in error.violations]
+        raise RecipeError(error.message, error.reason, found) from error
+
+
+def _construct(node: architecture_pb2.Module, path: str, arguments: dict[str, Any]) -> nn.Module:
     cls = getattr(nn, node.type, None)
     if cls is None:
         raise Unsupported(f"{path}.type: torch {torch.__version__} has no {node.type}")
     accepted = accepted_arguments(cls)
-    arguments = plain(node.args)
     refuse(arguments, f"{path}.args")
     check_names(arguments, accepted.parameters, f"{path}.args")
     fitted = {name: accepted.fit(name, value) for name, value in arguments.items()}
@@ -121,7 +139,7 @@ def construct(node: architecture_pb2.Module, path: str) -> nn.Module:
     except (MemoryError, InitiumError):
         raise
     except Exception as error:
-        raise explain(error, node.type, f"{path}.args", accepted) from error
+        raise explain(error, node.type, f"{path}.args", accepted.parameters) from error
     assert isinstance(module, nn.Module)
     return module
 

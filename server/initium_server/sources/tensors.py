@@ -41,10 +41,14 @@ def _check(item: architecture_pb2.BareTensor, path: str, index: int, first: dict
     if len(item.shape) > MAX_DIMENSIONS:
         yield Violation(f"{path}.shape", f"{len(item.shape)} dimensions; at most {MAX_DIMENSIONS} are allowed")
     if item.HasField("fans"):
-        yield from _check_fans(item, f"{path}.fans")
+        yield from check_fans(item, f"{path}.fans")
 
 
-def _check_fans(item: architecture_pb2.BareTensor, path: str) -> Iterator[Violation]:
+_WithFans = architecture_pb2.BareTensor | architecture_pb2.CapturedTensor
+
+
+def check_fans(item: _WithFans, path: str) -> Iterator[Violation]:
+    """What is wrong with a tensor's `fans`."""
     ndim, seen = len(item.shape), dict[int, str]()
     for field in ("fan_in", "fan_out", "batch"):
         axes = list(getattr(item.fans, field))
@@ -71,11 +75,14 @@ def _tensor(item: architecture_pb2.BareTensor) -> InventoryTensor:
         default=None,
         default_error=NO_DEFAULT,
         roles=tuple(dict.fromkeys((kind, role))),
-        fan_axes=_fan_axes(item) if item.HasField("fans") else None,
+        fan_axes=fan_axes(item),
     )
 
 
-def _fan_axes(item: architecture_pb2.BareTensor) -> FanAxes:
+def fan_axes(item: _WithFans) -> FanAxes | None:
+    """A tensor's `fans`, if it has any, counted from the start."""
+    if not item.HasField("fans"):
+        return None
     ndim = len(item.shape)
     return FanAxes(
         *(tuple(axis % ndim for axis in axes) for axes in (item.fans.fan_in, item.fans.fan_out, item.fans.batch))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from initium.contract.wording import joined, suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
+from initium_server.sources.blocks import check_use, children_of, copies_of, named_in
 from initium_server.sources.torch_modules import ALLOWED, CONTAINERS, REFUSED
 
 FIELD = "architecture.modules"
@@ -24,17 +25,18 @@ class Checker:
     def __init__(self, blocks: Mapping[str, architecture_pb2.Module]) -> None:
         self._blocks = blocks
         self._measured: dict[str, tuple[int, int]] = {}
+        self._named: dict[str, dict[str, str]] = {}
         self._open: list[str] = []
 
     def check(self, root: architecture_pb2.Module) -> None:
         """Errors: RecipeError naming the first field at fault."""
         path = f"{FIELD}.root"
-        if root.name or root.HasField("repeat"):
-            raise invalid(
-                f"{path}.{'name' if root.name else 'repeat'}", "the root has neither name nor repeat; leave it out"
-            )
+        if field := _field_of_children(root):
+            raise invalid(f"{path}.{field}", "the root has no name, repeat or each; leave it out")
         for name, block in self._blocks.items():
             self._check_block(name, block)
+        for name, where in named_in(root, path).items():
+            raise invalid(where, f"only a block has arguments; ${name} stands in none")
         size, depth = self._measure(root, path)
         if size > MAX_MODULES:
             raise invalid(path, f"the tree has {size} modules after expansion; at most {MAX_MODULES} are allowed")
@@ -43,8 +45,8 @@ class Checker:
 
     def _check_block(self, name: str, block: architecture_pb2.Module) -> None:
         path = f"{FIELD}.blocks.{name}"
-        if block.name or block.HasField("repeat"):
-            raise invalid(path, "a block has neither name nor repeat: give them where it is used")
+        if _field_of_children(block):
+            raise invalid(path, "a block has no name, repeat or each: give them where it is used")
         self._block(name, path)
 
     def _block(self, name: str, path: str) -> tuple[int, int]:
@@ -56,6 +58,7 @@ class Checker:
             raise invalid(path, f"block {name!r} uses itself: {' > '.join([*self._open, name])}")
         if name not in self._measured:
             self._open.append(name)
+            self._named[name] = named_in(self._blocks[name], f"{FIELD}.blocks.{name}")
             self._measured[name] = self._measure(self._blocks[name], f"{FIELD}.blocks.{name}")
             self._open.pop()
         return self._measured[name]
@@ -64,7 +67,9 @@ class Checker:
         """Number of modules and depth of the node, expanded."""
         check_node(node, path)
         if node.WhichOneof("kind") == "use":
-            return self._block(node.use, f"{path}.use")
+            measured = self._block(node.use, f"{path}.use")
+            check_use(node, self._named[node.use], path)
+            return measured
         size, depth = 1, 1
         for child, where in children_of(node, path):
             _check_child(node, child, where)
@@ -74,15 +79,13 @@ class Checker:
         return size, depth
 
 
-def children_of(node: architecture_pb2.Module, path: str) -> Iterator[tuple[architecture_pb2.Module, str]]:
-    """The children, each with its path in the request."""
-    for index, child in enumerate(node.children):
-        yield child, f"{path}.children[{index}]"
+def _field_of_children(node: architecture_pb2.Module) -> str:
+    """The first field that the node has and that only children have."""
+    return next((field for field in ("name", "repeat", "each") if _has(node, field)), "")
 
 
-def copies_of(node: architecture_pb2.Module) -> int:
-    """How often the node stands in a row."""
-    return node.repeat if node.HasField("repeat") else 1
+def _has(node: architecture_pb2.Module, field: str) -> bool:
+    return any(known.name == field for known, _ in node.ListFields())
 
 
 def check_node(node: architecture_pb2.Module, path: str) -> None:
@@ -94,6 +97,9 @@ def check_node(node: architecture_pb2.Module, path: str) -> None:
         raise invalid(f"{path}.args", f"only with `type`; this node has `{kind}`")
     if node.parameters and kind != "declare":
         raise invalid(f"{path}.parameters", f"only with `declare`; this node has `{kind}`")
+    for field in ("with", "each"):
+        if kind != "use" and _has(node, field):
+            raise invalid(f"{path}.{field}", f"only with `use`; this node has `{kind}`")
     if kind == "type":
         _check_type(node, path)
     if kind == "declare":
@@ -125,8 +131,13 @@ def _check_child(parent: architecture_pb2.Module, child: architecture_pb2.Module
     check_name(child.name, f"{path}.name", empty=True)
     if child.HasField("repeat") and child.repeat == 0:
         raise invalid(f"{path}.repeat", "at least 1; to leave the module out, leave it out")
-    if child.HasField("repeat") and child.name:
-        raise invalid(f"{path}.repeat", f"not together with a name: {child.name!r} would stand {child.repeat} times")
+    if child.HasField("repeat") and child.each:
+        raise invalid(f"{path}.each", "not together with repeat: there is a copy for each entry")
+    field = "each" if child.each else "repeat"
+    if child.name and _has(child, field):
+        raise invalid(
+            f"{path}.{field}", f"not together with a name: {child.name!r} would stand {copies_of(child)} times"
+        )
     if parent.type == "ModuleDict" and not child.name:
         raise invalid(f"{path}.name", "required: the children of a ModuleDict have names")
 

@@ -18,7 +18,7 @@ from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_server import planning
 from initium_server.planning.inventory import TENSOR_KINDS, InventoryTensor
 from initium_server.pytorch import known_options
-from initium_server.sources import build_inventory, needs_of
+from initium_server.sources import build_base, build_inventory, needs_of
 from initium_server.workers.child import Work
 
 _PYTORCH = "initium_server.pytorch."
@@ -27,7 +27,7 @@ _PYTORCH = "initium_server.pytorch."
 
 def needs(recipe: recipe_pb2.Recipe) -> list[str]:
     """The modules that resolving the recipe takes, for whoever starts the job. Imports none."""
-    modules = needs_of(recipe.architecture)
+    modules = [*needs_of(recipe.architecture), *needs_of(recipe.init.base.architecture)]
     if recipe.HasField("groups") and not known_options.suffice(recipe.groups):
         modules.append("torch")
     if recipe.generator == TORCH:
@@ -63,11 +63,11 @@ def resolve(limits: Limits, device: str, threads: int, stores: Mapping[str, str]
 
     def work() -> bytes:
         planning.check_recipe(message)
-        inventory = build_inventory(message.architecture)
+        inventory, base = build_inventory(message.architecture), build_base(message.init)
         environment = generator.fingerprint(device, threads) if generator else {}
         gc.disable()  # Planning makes no cycles; to look for them among many tensors takes a tenth of its time.
         try:
-            plan = planning.resolve(message, inventory, optimizers, environment, limits, Stores(stores).source)
+            plan = planning.resolve(message, inventory, optimizers, environment, limits, base, Stores(stores).source)
         finally:
             gc.enable()
         return plan.SerializeToString(deterministic=True)

@@ -15,18 +15,21 @@ import warnings
 from collections.abc import Iterable
 
 from initium_server.sources import KINDS
-from initium_server.sources.libraries import adapters
+from initium_server.sources.libraries import OWN
 
 PLANNING = ("initium_server.workers.jobs", "initium_server.sources.tensors", "initium_server.pytorch.optimizers")
 """What plans of bare tensors take. It imports no torch."""
 
 
 def first(everything: bool) -> Iterable[str]:
-    """What is loaded before any job: `everything` for a server that has all libraries loaded before it serves."""
+    """What is loaded before any job: `everything` for a server that has all its libraries loaded before it serves.
+
+    Sources of other packages are loaded by the first job that names them, so that none keeps a server from starting.
+    """
     if not everything:
         return PLANNING
     kinds = [f"initium_server.sources.{kind}" for kind in KINDS]
-    return [*PLANNING, "torch", *kinds, "initium_server.pytorch.generator", *adapters().values()]
+    return [*PLANNING, "torch", *kinds, "initium_server.pytorch.generator", *OWN.values()]
 
 
 def load(modules: Iterable[str]) -> None:
@@ -37,7 +40,7 @@ def load(modules: Iterable[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for module in modules:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, SystemExit):
                 importlib.import_module(module)
         if "torch" in sys.modules:
             _warm_up()

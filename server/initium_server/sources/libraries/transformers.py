@@ -14,14 +14,15 @@ import transformers
 from torch import nn
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto import modeling_auto
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING, model_type_to_module_name
 
 from initium.contract.wording import suggestion
 from initium.errors import invalid
 from initium.v1 import architecture_pb2
 from initium_server.capture import quiet
 from initium_server.planning.structs import plain
-from initium_server.sources.arguments import Parameter, Target, check_names, explain
+from initium_server.sources.arguments import Parameter, Target, check_names
+from initium_server.sources.failures import explain
 from initium_server.sources.library import FIELD, Prepared
 from initium_server.sources.refusals import refuse
 
@@ -43,16 +44,22 @@ def prepare(library: architecture_pb2.LibraryModel) -> Prepared:
     given = plain(library.config)
     refuse(given, f"{FIELD}.config")
     config = _config(given)
-    with quiet():
-        construct = partial(_constructor(head, library.name, config), config, **_BUILD)
+    construct = partial(_constructor(head, library.name, config), config, **_BUILD)
     versions = {"transformers": transformers.__version__}
     return Prepared(construct, versions, _target(type(config)), f"{FIELD}.config", files_of)
 
 
 def names() -> list[str]:
     """What `LibraryModel.name` may be: Auto classes, and model classes."""
-    autos = [auto for auto in dir(modeling_auto) if auto.startswith("AutoModel")]
-    return autos + [name for name in dir(transformers) if re.search(r"(Model|For[A-Z]\w*)$", name)]
+    return _autos() + list(filter(_is_model, dir(transformers)))
+
+
+def _autos() -> list[str]:
+    return [name for name in dir(modeling_auto) if name.startswith("AutoModel")]
+
+
+def _is_model(name: str) -> bool:
+    return bool(re.search(r"(?<!PreTrained)(Model|For[A-Z]\w*)$", name))
 
 
 def model_types() -> list[str]:
@@ -83,18 +90,32 @@ def _head_class(name: str) -> Any:
 def _constructor(head: Any, name: str, config: Any) -> Any:
     """What makes the model. Its module is imported here, outside the recording."""
     if not issubclass(head, PreTrainedModel):
+        text = f"{name} has no model of type {config.model_type!r}"
         if type(config) not in head._model_mapping:
-            kinds = sorted(kind.model_type for kind in head._model_mapping)
-            message = (
-                f"{name} has no model of type {config.model_type!r}; {suggestion(config.model_type, kinds, 'types')}"
-            )
-            raise invalid(f"{FIELD}.config.model_type", message)
-        _ = head._model_mapping[type(config)]
+            raise invalid(f"{FIELD}.config.model_type", f"{text}; {_takers(config)}")
+        try:
+            _ = head._model_mapping[type(config)]
+        except ValueError as error:
+            reason = "transformers lists a class for it, but does not have that class"
+            raise invalid(f"{FIELD}.config.model_type", f"{text}: {reason}") from error
         return head.from_config
     if not isinstance(config, head.config_class):
         wants = head.config_class.model_type
         raise invalid(f"{FIELD}.config.model_type", f"{name} needs {wants!r}, the config says {config.model_type!r}")
     return head._from_config
+
+
+def _takers(config: Any) -> str:
+    """The classes that make a model of a configuration, in words."""
+    heads = [auto for auto in _autos() if type(config) in getattr(getattr(modeling_auto, auto), "_model_mapping", ())]
+    if heads:
+        return f"classes that have one: {', '.join(heads)}"
+    family = getattr(transformers.models, model_type_to_module_name(config.model_type))
+    models = [getattr(family, name) for name in dir(family) if _is_model(name)]
+    own = [model.__name__ for model in models if getattr(model, "config_class", None) is type(config)]
+    return (
+        f"classes that have one: {', '.join(own)}" if own else "no class takes it: it is a part of other configurations"
+    )
 
 
 def _config(given: dict[str, object]) -> Any:
@@ -111,7 +132,7 @@ def _config(given: dict[str, object]) -> Any:
         with quiet():
             return cls(**keywords)
     except Exception as error:
-        raise explain(error, f"transformers {cls.__name__}", f"{FIELD}.config", _target(cls)) from error
+        raise explain(error, f"transformers {cls.__name__}", f"{FIELD}.config", _target(cls).parameters) from error
 
 
 def _fitted(cls: Any, given: Mapping[str, object], path: str) -> dict[str, object]:
