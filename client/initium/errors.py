@@ -11,7 +11,7 @@
     │   ├── PlanNotFound     the server does not hold the plan of that digest
     │   └── FileNotFound     the plan has no file of that name
     ├── LimitExceeded        beyond a limit of the server; not worth a retry
-    ├── PreconditionError    this server cannot do it: library, environment or device
+    ├── PreconditionError    this server cannot do it: library, environment, device or store
     ├── Unsupported          known to the contract but not to this server or client
     ├── AccessDenied         the server wants other credentials
     ├── Unavailable          no server, or it is going away; retried until patience ends
@@ -143,7 +143,7 @@ class LimitExceeded(InitiumError):
 
 
 class PreconditionError(InitiumError):
-    """This server cannot do it: it lacks the library, the environment or the device."""
+    """This server cannot do it: it lacks the library, the environment, the device or a stored tensor."""
 
 
 class Unsupported(InitiumError):
@@ -221,6 +221,8 @@ REASONS: Mapping[str, tuple[str, type[InitiumError]]] = {
     "LIBRARY_MISSING": ("FAILED_PRECONDITION", PreconditionError),
     "ENVIRONMENT_MISMATCH": ("FAILED_PRECONDITION", PreconditionError),
     "DEVICE_UNAVAILABLE": ("FAILED_PRECONDITION", PreconditionError),
+    "NOT_IN_STORE": ("FAILED_PRECONDITION", PreconditionError),
+    "STORE_MISMATCH": ("FAILED_PRECONDITION", PreconditionError),
     "UNSUPPORTED": ("UNIMPLEMENTED", Unsupported),
     "SHUTTING_DOWN": ("UNAVAILABLE", Unavailable),
     "INTERNAL": ("INTERNAL", ServerError),

@@ -18,6 +18,7 @@ from initium_law.fills.parts import Layer, layered
 from initium_law.fills.place import Place
 from initium_law.fills.pointwise import pointwise
 from initium_law.fills.ranges import arange, linspace
+from initium_law.fills.stored import stored
 from initium_law.fills.structured import constant, dirac, eye, literal
 from initium_law.fills.whole import TooLargeError as TooLargeError
 from initium_law.fills.writer import Writer
@@ -152,6 +153,11 @@ def _broadcast(fill: grammar.Broadcast, place: Place) -> Writer:
     return broadcast(inner, place.whole, fill.axes, place.size)
 
 
+def _stored(fill: grammar.Stored, place: Place) -> Writer:
+    _check_shape(fill.shape)
+    return stored(fill, place)
+
+
 def _parts(fill: grammar.Parts, place: Place) -> Writer:
     if len(fill.parts) > MAX_PARTS:
         raise ValueError(f"a fill of {len(fill.parts)} parts; {MAX_PARTS} are the most")
@@ -209,6 +215,7 @@ _MAKERS: Mapping[type[Fill], Callable[[Any, Place], Writer]] = {
     grammar.Permutation: whole.permutation,
     grammar.NormOf: _norm_of,
     grammar.Broadcast: _broadcast,
+    grammar.Stored: _stored,
     grammar.Parts: _parts,
 }
 """Kind of fill -> what makes its writer."""

@@ -6,9 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from initium_law.backends import numba_kernel
-from initium_law.dtypes import Singles
+from initium_law.dtypes import Bytes, Singles
+from initium_law.grammar import Stored
 from initium_law.maps.random_fills import Backend
 
 
@@ -57,6 +59,25 @@ def _cost(made: Singles) -> int:
     return made.nbytes + 512
 
 
+Reader = Callable[[int, Bytes], None]
+"""Fills a buffer with a stored tensor's bytes from this one on; any number of threads may call one at once."""
+
+
+class Stores(Protocol):
+    """Where stored tensors are found. A library's own errors pass through the law."""
+
+    def reader(self, fill: Stored, /) -> Reader:
+        """What reads the source of `fill`: the tensor of its digest, or an error before the first byte."""
+
+
+class NoStores:
+    """Refuses every stored tensor."""
+
+    def reader(self, fill: Stored, /) -> Reader:
+        """Errors: ValueError."""
+        raise ValueError(f"{fill.store}/{fill.file} is in a store, and none is known here")
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """How this process draws. Never part of a plan, and never seen in a byte."""
@@ -67,6 +88,8 @@ class Engine:
     cache: Cache = field(default_factory=lambda: Cache(1 << 30))
     threads: int = 1
     """How many share the work on one whole tensor."""
+    stores: Stores = field(default_factory=NoStores)
+    """How stored tensors are read."""
 
 
 ENGINE = Engine()

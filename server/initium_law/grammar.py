@@ -149,6 +149,27 @@ class Broadcast:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """Values of a tensor that a store holds: at index i those of the source, its axes permuted, at `start` + i."""
+
+    store: str
+    file: str
+    """Path of a safetensors file below the store, with `/` between its parts."""
+    tensor: str
+    """Its name in that file. Store, file and name say where to look; `digest` alone says what must be found."""
+    digest: str
+    """SHA-256 of the source's bytes, all elements row-major and little-endian (lower-case hex)."""
+    dtype: str
+    """That of the source; where it is not the tensor's own, numbers are rounded once."""
+    shape: tuple[int, ...]
+    """That of the source."""
+    axes: tuple[int, ...] = ()
+    """Axis of the source that becomes axis k; empty: as they are."""
+    start: tuple[int, ...] = ()
+    """Lowest corner of what is taken, in the permuted source; empty: zeros."""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A box of the tensor, `start[k] <= index[k] < stop[k]` on every axis k, and the fill that it holds."""
 
@@ -187,6 +208,7 @@ Fill = (
     | NormOf
     | Copy
     | Broadcast
+    | Stored
     | Parts
 )
 

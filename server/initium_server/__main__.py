@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from initium.contract import stores
 from initium.contract.wording import did_you_mean, joined
 from initium.errors import InitiumError
 from initium.plan.limits import Limits
@@ -25,6 +26,7 @@ EPILOG = """examples:
   initium serve
   initium serve --listen 0.0.0.0:7070 --threads 16
   initium serve --listen unix:/run/initium.sock
+  initium serve --store zoo=/data/checkpoints     # rules may load `from: zoo/resnet18`
   initium serve --status
 
 Commands without --server, and initium.local() in Python, share a local server: the first
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         help="elements of a tensor that is made whole, such as an orthogonal one (default %(default)s)",
     )
     flag("--whole-memory", **gib, default=1, help="memory that keeps such tensors (default %(default)s GiB)")
+    stores.add_flag(serve, "; all callers can read the tensors in it")
     flag("--status", action="store_true", help="show this user's local servers, which commands without --server start")
     flag("--stop", action="store_true", help="end them")
     flag(
@@ -172,6 +175,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         build_workers=args.build_workers,
         warm=not _is_local(args),
         whole_bytes=args.whole_memory << 30,
+        stores=args.store,
         limits=Limits(whole_elements=args.whole_elements),
     )
     torch_bytes = args.torch_memory << 30 if args.torch_memory else settings.torch.bytes

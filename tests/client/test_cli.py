@@ -282,7 +282,8 @@ def test_a_redraw_takes_the_recorded_threads(
     server, out, taken = make_server(generator="torch", environment={"threads": "3"}), str(tmp_path / "out"), []
 
     @contextlib.contextmanager
-    def local(*, device: str, threads: int | None) -> Iterator[initium.Client]:
+    def local(*, device: str, threads: int | None, stores: dict[str, str]) -> Iterator[initium.Client]:
+        assert stores == {}
         taken.append(threads)
         with initium.connect(server.address) as client:
             yield client

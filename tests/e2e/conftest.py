@@ -13,9 +13,15 @@ NAMES = ["resnet50.yaml", "vit_b16.yaml", "gpt2.yaml", "llama_1b.yaml", "mlp.yam
 
 
 @pytest.fixture(scope="session")
-def tcp_server() -> Iterator[ServerProcess]:
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the server's store of that name."""
+    return tmp_path_factory.mktemp("zoo")
+
+
+@pytest.fixture(scope="session")
+def tcp_server(zoo: Path) -> Iterator[ServerProcess]:
     """A server with two threads, over TCP."""
-    with serving() as server:
+    with serving(stores={"zoo": zoo}) as server:
         yield server
 
 

@@ -29,10 +29,16 @@ class ServerProcess:
     """
 
     def __init__(
-        self, listen: str = "127.0.0.1:0", threads: int = 2, warm: bool = True, environment: Mapping[str, str] = QUIET
+        self,
+        listen: str = "127.0.0.1:0",
+        threads: int = 2,
+        warm: bool = True,
+        environment: Mapping[str, str] = QUIET,
+        stores: Mapping[str, Path] | None = None,
     ) -> None:
         command = [sys.executable, "-m", "initium_server", "serve", "--listen", listen, "--threads", str(threads)]
         command += ["--grace", "1"] if warm else ["--exit-with-parent"]
+        command += [word for name, path in (stores or {}).items() for word in ("--store", f"{name}={path}")]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         assert self.process.stdout is not None
@@ -62,9 +68,9 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(warm: bool = True) -> Iterator[ServerProcess]:
+def serving(warm: bool = True, stores: Mapping[str, Path] | None = None) -> Iterator[ServerProcess]:
     """A server for the length of a block."""
-    server = ServerProcess(warm=warm)
+    server = ServerProcess(warm=warm, stores=stores)
     try:
         yield server
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 
 from initium_law.grammar import (
     Arange,
@@ -24,6 +25,7 @@ from initium_law.grammar import (
     Pointwise,
     Random,
     Sparse,
+    Stored,
     TruncNormal,
     Uniform,
 )
@@ -132,6 +134,26 @@ _NESTED = Parts(
 )
 LITERALS[hashlib.sha256(LITERAL[:12]).hexdigest()] = LITERAL[:12]
 
+SINGLES = bytes.fromhex(
+    "0100c0ff 0000807f 000080ff 00000080 01000000 ffff7f7f 00408047 cdcccc3d 00c0803f 0000c0be 00010043 00f87f47"
+)
+"""A NaN with a payload, infinities, -0, a subnormal number, the largest one, ties and others, as F32."""
+DOUBLES = struct.pack("<6d", 0.1, 1.0 + 2.0**-8 + 2.0**-40, math.inf, math.nan, -1e300, 2.0**-1074)
+for _data in (SINGLES, DOUBLES):
+    LITERALS[hashlib.sha256(_data).hexdigest()] = _data
+
+
+def _stored(
+    data: bytes, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...] = (), start: tuple[int, ...] = ()
+) -> Stored:
+    return Stored("zoo", "a/model.safetensors", "w", hashlib.sha256(data).hexdigest(), dtype, shape, axes, start)
+
+
+_TILES = Parts(
+    Constant(0.0),
+    tuple(Part((k,), (min(k + 2, 5),), _stored(LITERAL[:12], "BF16", (6,), (), (2,))) for k in (0, 2, 4)),
+)
+
 
 def _tall(depth: int) -> Fill:
     return Pointwise("sqrt", (_tall(depth - 1),)) if depth > 1 else Constant(1.0)
@@ -222,6 +244,20 @@ TENSORS: list[Tensor] = [
     (7, "rope", "F32", (4, 5), Parts(Constant(0.0), (Part((1, 1), (3, 4), Broadcast((1,), Normal(0.0, 1.0))),))),
     (7, "rope", "F32", (4, 2), Parts(Constant(0.0), (Part((1, 0), (4, 2), Broadcast((0,), Orthogonal(1.0))),))),
     (7, "rope", "F32", (3, 0), Broadcast((1,), Normal(0.0, 1.0))),
+    *((7, "s", dtype, (3, 4), _stored(SINGLES, "F32", (3, 4))) for dtype in COLUMNS),
+    *((7, "s", dtype, (6,), _stored(DOUBLES, "F64", (6,))) for dtype in COLUMNS),
+    *((7, "s", "F32", (24,), _stored(LITERAL, dtype, (24,))) for dtype in ("BF16", "F16")),
+    *((7, "s", "BF16", (48,), _stored(LITERAL, dtype, (48,))) for dtype in ("F8_E5M2", "F8_E4M3")),
+    (7, "s", "I16", (2, 5), _stored(LITERAL, "I16", (4, 6), (), (1, 1))),
+    (7, "s", "C64", (2, 3), _stored(LITERAL, "C64", (3, 2), (1, 0))),
+    (7, "s", "F16", (3, 2), _stored(SINGLES, "F32", (3, 4), (1, 0), (1, 0))),
+    (7, "s", "U8", (3, 2, 4), _stored(LITERAL, "U8", (4, 4, 3), (2, 0, 1), (0, 1, 0))),
+    (7, "s", "F32", (2, 4), _stored(SINGLES, "F32", (3, 4), (), (1, 0))),
+    (7, "s", "F32", (0, 4), _stored(SINGLES, "F32", (3, 4), (), (3, 0))),
+    (7, "s", "F32", (2, 4), Pointwise("multiply", (_stored(LITERAL, "BF16", (2, 12), (), (0, 3)), Constant(0.75)))),
+    (7, "s", "F32", (2, 3, 4), Broadcast((0,), _stored(SINGLES, "F32", (1, 3, 4)))),
+    (7, "s", "F32", (4, 5), Parts(Normal(0.0, 1.0), (Part((1, 1), (4, 5), _stored(SINGLES, "F32", (4, 3), (1, 0))),))),
+    (7, "s", "BF16", (5,), _TILES),
 ]
 """Small enough to read."""
 
@@ -307,5 +343,19 @@ REFUSED: list[tuple[str, tuple[int, ...], Fill]] = [
     ("I32", (4,), Normal(1.0, 0.0)),
     ("BOOL", (4,), TruncNormal(0.0, 0.0, -1.0, 1.0)),
     ("I32", (4, 4), Sparse(0.5, 0.0)),
+    ("F32", (3, 4), Stored("zoo", "a.safetensors", "w", "0" * 64, "F32", (3, 4))),
+    ("F32", (4, 3), _stored(SINGLES, "F32", (3, 4))),
+    ("F32", (12,), _stored(SINGLES, "F32", (3, 4))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (), (0, 1))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (), (1,))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (1, 0))),
+    ("F32", (3, 3), _stored(SINGLES, "F32", (3, 4), (0, 0))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4), (0,))),
+    ("F32", (3, 4), _stored(SINGLES, "I32", (3, 4))),
+    ("I32", (3, 4), _stored(SINGLES, "F32", (3, 4))),
+    ("C64", (3, 4), _stored(SINGLES, "F32", (3, 4))),
+    ("I32", (3, 4), Pointwise("sqrt", (_stored(SINGLES, "F32", (3, 4)),))),
+    ("F32", (3, 4), _stored(SINGLES, "F31", (3, 4))),
+    ("F32", (3, 4), _stored(SINGLES, "F32", (3, 4, 2**62))),
 ]
 """dtype, shape and a fill that no implementation draws."""

@@ -65,6 +65,8 @@ def elements(fill: fills.Fill, place: Place, dtype: str) -> Array:
             return elements(inner, place._replace(name=name), dtype)
         case fills.Broadcast(axes, inner):
             return _broadcast(axes, inner, place, dtype)
+        case fills.Stored():
+            return _stored(fill, place, dtype)
         case fills.Parts(base, parts):
             return _parts(base, parts, place, dtype)
         case fills.Uniform(low, high) if low == high:
@@ -111,6 +113,19 @@ def _broadcast(axes: tuple[int, ...], fill: fills.Fill, place: Place, dtype: str
 
     inner = place._replace(whole=short(place.whole, 1), start=short(place.start, 0), stop=short(place.stop, 1))
     return np.broadcast_to(elements(fill, inner, dtype), place.shape)
+
+
+@np.errstate(all="ignore")
+def _stored(fill: fills.Stored, place: Place, dtype: str) -> Array:
+    order, start = fill.axes or tuple(range(len(fill.shape))), fill.start or (0,) * len(fill.shape)
+    source = np.frombuffer(place.literals[fill.digest], bits(fill.dtype)).reshape(fill.shape).transpose(order)
+    box = tuple(slice(low, low + extent) for low, extent in zip(start, place.shape, strict=True))
+    taken = np.ascontiguousarray(source[box])
+    if fill.dtype == dtype:
+        return taken
+    wide = taken.view(NUMPY[fill.dtype]).astype(np.float64)
+    special = rendered(np.where(np.isfinite(wide), 0.0, wide).astype(np.float32), dtype)
+    return np.where(np.isfinite(wide), exact(np.where(np.isfinite(wide), wide, 0.0), dtype), special)
 
 
 def _parts(base: fills.Fill, parts: tuple[fills.Part, ...], place: Place, dtype: str) -> Array:

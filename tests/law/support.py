@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from initium_law import Drawer, prepare
-from initium_law.dtypes import FLOATS, ITEM_SIZE
-from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, TruncNormal, Uniform
+from initium_law import Drawer, Engine, prepare
+from initium_law.dtypes import FLOATS, ITEM_SIZE, Bytes
+from initium_law.engine import Reader
+from initium_law.grammar import Constant, Dirac, Eye, Fill, Literal, Normal, Part, Parts, Stored, TruncNormal, Uniform
+
+from .cases import LITERALS
 
 NUMPY: Mapping[str, npt.DTypeLike] = {
     "F64": np.float64,
@@ -42,6 +46,31 @@ RANDOM_FILLS = (
 
 SHAPE = (6, 5, 3, 2)
 COUNT = 180
+
+
+@dataclass
+class Contents:
+    """Stored tensors by their digests, wherever a fill says that they lie; counts the bytes that were read."""
+
+    data: Mapping[str, bytes]
+    read: int = 0
+
+    def reader(self, fill: Stored) -> Reader:
+        """As `initium_law.engine.Stores`."""
+        if fill.digest not in self.data:
+            raise ValueError(f"no tensor has the digest {fill.digest}")
+        source = np.frombuffer(self.data[fill.digest], np.uint8)
+
+        def read(begin: int, out: Bytes) -> None:
+            out[:] = source[begin : begin + len(out)]
+            self.read += len(out)
+
+        return read
+
+
+def draws_stored() -> Engine:
+    """An engine with the stored tensors of the vectors."""
+    return Engine(stores=Contents(LITERALS))
 
 
 def draw(drawer: Drawer, start: int, count: int) -> bytes:

@@ -22,6 +22,7 @@ from initium_law.maps.render import render
 
 from . import reference, reference_fills
 from .cases import BIG, COLUMNS, LITERALS, MAPS, TENSORS
+from .support import draws_stored
 from .vectors import fill_of, lines, refusals, tensor_of, text_of
 
 FUNCTIONS = {"exp": functions.exp, "log": functions.log, "expm1": functions.expm1, "cos": functions.cos}
@@ -106,7 +107,7 @@ def test_constants(dtype: str) -> None:
 
 
 def whole(fill: Fill, seed: int, name: str, shape: tuple[int, ...], dtype: str) -> bytes:
-    drawer = prepare(fill, seed, name, shape, dtype, LITERALS)
+    drawer = prepare(fill, seed, name, shape, dtype, LITERALS, draws_stored())
     out = np.empty(drawer.elements * drawer.item_size, np.uint8)
     drawer.draw(0, out)
     return out.tobytes()
@@ -123,7 +124,7 @@ def test_tensors(line: list[str]) -> None:
     """Whole, and element by element."""
     fill, seed, name, shape, dtype = spec(line)
     assert whole(fill, seed, name, shape, dtype).hex() == line[5]
-    drawer, size = prepare(fill, seed, name, shape, dtype, LITERALS), ITEM_SIZE[dtype]
+    drawer, size = prepare(fill, seed, name, shape, dtype, LITERALS, draws_stored()), ITEM_SIZE[dtype]
     out = np.empty(size, np.uint8)
     for index in range(drawer.elements):
         drawer.draw(index, out)
@@ -158,7 +159,7 @@ def test_refusals(line: list[str]) -> None:
     """Promise 4 (nothing silent)."""
     dtype, shape, fill = line
     with pytest.raises(ValueError, match=r"."):
-        prepare(fill_of(fill), 0, "x", tuple(map(int, shape.split("x"))), dtype, LITERALS)
+        prepare(fill_of(fill), 0, "x", tuple(map(int, shape.split("x"))), dtype, LITERALS, draws_stored())
 
 
 @pytest.mark.parametrize("line", lines("digests.txt"), ids=lambda line: f"{line[2]} {line[3]} {line[4][:40]}")

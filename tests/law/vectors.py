@@ -202,13 +202,13 @@ FILES = {
     "tensors.txt": (
         _tensors,
         "All bytes of small tensors, in the order in which they are written. Origin: the text, worked off in NumPy.\n"
-        "Literals: "
+        "Literals and stored tensors: "
         + "; ".join(f"{digest} is the bytes {data.hex()}" for digest, data in LITERALS.items())
         + f".\nColumns: {SPEC} | bytes",
     ),
     "refusals.txt": (
         refusals,
-        "Fills that must be refused; the literals are those of tensors.txt. Origin: the text.\n"
+        "Fills that must be refused; literals and stored tensors are those of tensors.txt. Origin: the text.\n"
         "Columns: dtype | shape | fill",
     ),
     "digests.txt": (

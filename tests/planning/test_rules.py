@@ -17,6 +17,7 @@ from initium_server.planning.casts import add_literal
 from initium_server.planning.fans import calculate_gain
 from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import FanAxes, Inventory, InventoryTensor
+from initium_server.planning.stored import STORED
 from tests.planning.inventories import CONVNET, owner, tensor
 from tests.planning.rules import failure, run
 
@@ -172,7 +173,7 @@ def test_ties_first_takes_the_rule_of_the_first_name() -> None:
 
 def test_every_initializer_of_the_contract_is_registered() -> None:
     fields = init_pb2.InitRule.DESCRIPTOR.oneofs_by_name["initializer"].fields
-    assert {*INITIALIZERS, LIBRARY_DEFAULT} == {field.name for field in fields}
+    assert {*INITIALIZERS, LIBRARY_DEFAULT, STORED} == {field.name for field in fields}
 
 
 SHAPES = [(8, 3, 3, 3), (8, 4, 1, 3, 3), (10, 8), (24, 8), (9, 1, 5)]

@@ -37,7 +37,7 @@ def resolved(architecture: dict[str, Any], *rules: dict[str, Any], **init: Any) 
     recipe = initium.load_recipe(
         {"architecture": architecture, "seed": 7, "generator": "torch", "init": {"rules": list(rules), **init}}
     )
-    return plan_pb2.Plan.FromString(jobs.resolve(Limits(), "cpu", 1, recipe.SerializeToString())())
+    return plan_pb2.Plan.FromString(jobs.resolve(Limits(), "cpu", 1, {}, recipe.SerializeToString())())
 
 
 def scripted(build: Callable[[], nn.Module], init: Callable[[nn.Module], Any]) -> dict[str, torch.Tensor]:
@@ -174,7 +174,7 @@ def test_the_base_architecture_is_built_and_its_errors_name_it() -> None:
 
     def plan() -> plan_pb2.Plan:
         message = initium.load_recipe(recipe)
-        return plan_pb2.Plan.FromString(jobs.resolve(Limits(), "cpu", 1, message.SerializeToString())())
+        return plan_pb2.Plan.FromString(jobs.resolve(Limits(), "cpu", 1, {}, message.SerializeToString())())
 
     (std,) = {t.fill.normal.std for t in plan().tensors if t.name.endswith("weight")}
     assert float.fromhex(std) == math.sqrt(2 / 8) / 2

@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from initium.plan.stores import Stores
 from initium.v1 import service_pb2 as pb
 from initium.v1.recipe_pb2 import Recipe
 from initium.v1.service_pb2_grpc import InitiumServiceStub
@@ -87,8 +88,9 @@ class Serving:
 
 def make_plans(pool: Pool, settings: Settings, held_bytes: int = 256 << 20) -> Plans:
     """Plans that are resolved by `pool`."""
-    engine = Engine(whole_elements=settings.limits.whole_elements, threads=settings.threads)
-    return Plans(pool, pool, settings.limits, engine, settings.first_device, held_bytes)
+    stores = Stores(settings.stores)
+    engine = Engine(whole_elements=settings.limits.whole_elements, threads=settings.threads, stores=stores)
+    return Plans(pool, pool, settings.limits, engine, settings.first_device, held_bytes, settings.stores)
 
 
 @contextmanager

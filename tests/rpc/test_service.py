@@ -448,7 +448,7 @@ def test_capabilities_are_those_of_the_settings(tmp_path: Path) -> None:
     assert (found.device, found.backend, found.threads) == ("cpu", "numba", 3)
     assert list(found.generators) == ["stream-v1", "torch"]
     assert list(found.dtypes) == ["F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"]
-    assert list(found.initializers) == [*INITIALIZERS, "library_default"]
+    assert list(found.initializers) == [*INITIALIZERS, "library_default", "stored"]
     assert found.libraries["torch"] == version("torch")
     assert {"timm", "torchvision", "transformers"} <= set(found.libraries)
     assert "Conv2d" in found.module_types

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from initium.client.client import Client, connect
 from initium.client.local_server import local
 from initium.client.retry import OnRetry
+from initium.contract import stores
 from initium.contract.canonical import to_json
 from initium.contract.recipe import MAX_SEED, load
 from initium.contract.wording import counted, human_bytes, joined
@@ -76,6 +77,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="D", help="device of the local server: auto (default), cpu, cuda, cuda:N")
     parser.add_argument("--threads", type=positive, metavar="N", help="threads of the local server; default: all cores")
+    stores.add_flag(parser, " (local server)")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -124,11 +126,12 @@ def _stdin() -> str:
 def open_client(args: argparse.Namespace) -> Iterator[Client]:
     """The client of --server, or of a local server."""
     if args.server is None:
-        with local(device=args.device or "auto", threads=args.threads) as client:
+        with local(device=args.device or "auto", threads=args.threads, stores=args.store) as client:
             yield client
         return
-    if args.device is not None or args.threads is not None:
-        raise RequestError("--device and --threads are for a local server; with --server the server's owner decides")
+    if args.device is not None or args.threads is not None or args.store:
+        text = "--device, --threads and --store are for a local server; with --server the server's owner decides"
+        raise RequestError(text)
     with connect(args.server, on_retry=_reporting_retries()) as client:
         yield client
 

@@ -19,7 +19,8 @@ from initium.errors import RequestError
 _EXAMPLES = """\
   initium generate resnet50.yaml -o resnet50/
   initium generate resnet50.plan.json -o resnet50/ --server trainer:7070
-  initium generate llama_1b.yaml -o llama/ --device cuda --seed 7"""
+  initium generate llama_1b.yaml -o llama/ --device cuda --seed 7
+  initium generate tuned.yaml -o tuned/ --store zoo=checkpoints/    # a rule with `stored: {from: zoo/resnet18}`"""
 
 
 def register(commands: common.Commands) -> None:

@@ -146,9 +146,20 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "files", f"{', '.join(file.name for file in plan.files[:6])}{_more(len(plan.files) - 6)}"
     yield "generator", f"{plan.generator}, seed {plan.seed}"
     yield "digest", plan.plan_digest
+    yield from _loads(plan)
     if plan.HasField("groups"):
         yield "optimizer", plan.groups.optimizer
         yield from ((f"group {index}", _group_line(group)) for index, group in enumerate(plan.groups.groups))
+
+
+def _loads(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What `stored` rules loaded, and what not, with the first names."""
+    for report in plan.loads:
+        yield "loaded", f"{counted(report.loaded, 'tensor')} from {getattr(report, 'from')} ({report.rule})"
+        for what in ("missing", "mismatched", "fitted", "unused"):
+            found = getattr(report, what)
+            if found.total:
+                yield what, f"{found.total:,}: {', '.join(found.names[:6])}{_more(found.total - 6)}"
 
 
 def _group_line(group: Group) -> str:

@@ -6,6 +6,7 @@ import argparse
 
 from initium.cli import common
 from initium.cli.progress import progress
+from initium.contract import stores
 from initium.contract.generators import TORCH
 from initium.disk.manifest import Manifest
 from initium.disk.verification import redraw, verify
@@ -15,7 +16,8 @@ from initium.v1.plan_pb2 import Plan
 _EXAMPLES = """\
   initium verify resnet50/
   initium verify resnet50/ --redraw                      # names the first element that differs
-  initium verify resnet50/ --redraw --server trainer:7070"""
+  initium verify resnet50/ --redraw --server trainer:7070
+  initium verify tuned/ --redraw --store zoo=checkpoints/"""
 
 
 def register(commands: common.Commands) -> None:
@@ -29,14 +31,15 @@ def register(commands: common.Commands) -> None:
     parser.add_argument(
         "--threads", type=common.positive, metavar="N", help="threads that draw here; default: all cores"
     )
+    stores.add_flag(parser, ", to draw them again here")
     common.add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verifies; 1 if something differs."""
-    if not args.redraw and (args.server or args.device or args.threads):
-        raise RequestError("--server, --device and --threads need --redraw; without it only the disk is read")
+    if not args.redraw and (args.server or args.device or args.threads or args.store):
+        raise RequestError("--server, --device, --threads and --store need --redraw; without it only the disk is read")
     _report(args, _verify(args))
     return 0
 
@@ -47,7 +50,8 @@ def _verify(args: argparse.Namespace) -> Manifest:
             return verify(args.directory, report)
         plan = Manifest.load(args.directory).plan
         if args.server is None and plan.generator != TORCH:
-            return redraw(args.directory, None, report, device=args.device or "cpu", threads=args.threads)
+            device = args.device or "cpu"
+            return redraw(args.directory, None, report, device=device, threads=args.threads, stores=args.store)
         if args.server is None and args.threads is None:
             # The bytes of generator `torch` depend on how many threads drew.
             args.threads = _threads(plan)

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from initium.v1.fill_pb2 import Fill, Part
+from initium.v1.fill_pb2 import Fill, Part, StoredFill
 from initium.v1.plan_pb2 import TensorKind
 
 _FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-][0-9]{1,4}")
@@ -32,7 +32,18 @@ def fill(message: Fill, short: bool = False) -> str:
     return "" if kind is None else f"{kind}({_arguments(getattr(message, kind), short)})"
 
 
+def _stored(body: StoredFill) -> str:
+    boxes = (
+        f"{name}={_word(getattr(body, name), body.DESCRIPTOR.fields_by_name[name], False)}"
+        for name in ("axes", "start")
+    )
+    taken = "".join(f", {text}" for text in boxes if not text.endswith("[]"))
+    return f"{body.store}/{body.file}: {body.tensor}, {body.dtype}{taken}"
+
+
 def _arguments(body: Any, short: bool) -> str:
+    if isinstance(body, StoredFill):
+        return _stored(body)
     fields = body.DESCRIPTOR.fields
     words = {field.name: _word(getattr(body, field.name), field, short) for field in fields}
     if short:

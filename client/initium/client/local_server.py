@@ -18,6 +18,7 @@ from typing import Any
 
 from initium.client import staying
 from initium.client.client import Client, connect
+from initium.contract import stores as store_names
 from initium.errors import InitiumError, RequestError, ServerError, ServerMissing, Unavailable
 
 START_SECONDS = 120.0
@@ -35,7 +36,12 @@ _LISTENING = re.compile(rb"listening on (\S+)")
 
 
 def local(
-    *, device: str = "auto", threads: int | None = None, timeout: float = 300.0, stay: bool | None = None
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    timeout: float = 300.0,
+    stay: bool | None = None,
+    stores: store_names.Directories | None = None,
 ) -> Client:
     """A client of a server on this machine that serves this user alone. Close it, or use it in a `with`.
 
@@ -45,10 +51,12 @@ def local(
     without a call; with False it belongs to this client, and ends with it. Absent: as the environment's INITIUM_LOCAL
     says (`on`, which is the default, or `off`). A server on a GPU never stays, since it would keep the GPU's memory;
     nor does one stay where there is no private directory for its socket.
-    Errors: ServerMissing if the server is not installed; RequestError if it refuses `device`; ServerError with its
-    last words if it dies.
+    `stores`: directories by name, from which recipes with `stored` rules may load.
+    Errors: ServerMissing if the server is not installed; RequestError if it refuses `device`, or a store is no
+    directory; ServerError with its last words if it dies.
     """
     flags = ["--device", device, "--threads", str(threads or len(os.sched_getaffinity(0)))]
+    flags += store_names.flags(store_names.checked(stores or {}))
     if _stays(stay) and device in ("auto", "cpu"):
         with contextlib.suppress(OSError):
             return _shared(flags, timeout)

@@ -85,6 +85,8 @@ def _by_status(code: grpc.StatusCode, text: str) -> type[InitiumError]:
 
 def _headline(kind: type[InitiumError], text: str, violations: tuple[Violation, ...], error: grpc.RpcError) -> str:
     if violations and (not text or text.startswith(str(violations[0]))):
+        if kind is PreconditionError:
+            return "this server cannot do it"
         what = {RecipeError: "recipe", PlanError: "plan"}.get(kind, "request")
         return f"the {what} is not valid"
     return text or f"the server answers {error.code().name} without a message"

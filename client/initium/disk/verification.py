@@ -9,6 +9,7 @@ from typing import Protocol
 
 from initium.contract.leaves import LEAF, Leaf, file_digest, leaf_digest
 from initium.contract.plans import elements, locate
+from initium.contract.stores import Directories
 from initium.disk.header import first_difference
 from initium.disk.manifest import Manifest
 from initium.errors import VerifyError, Violation
@@ -53,10 +54,12 @@ def redraw(
     *,
     device: str = "cpu",
     threads: int | None = None,
+    stores: Directories | None = None,
 ) -> Manifest:
     """Draws a checkpoint again from its plan and compares every byte, and the manifest's digests.
 
-    Without a `client` it is drawn in this process, by `threads` threads (all cores) on `device`, as `open_plan` has it.
+    Without a `client` it is drawn in this process, by `threads` threads (all cores) on `device`, with the
+    stored tensors of `stores`, as `open_plan` has it.
     Returns the manifest. Errors: ManifestError; those of the client or `open_plan`; VerifyError with the first byte
     that differs: its file, offset, tensor and element.
     """
@@ -64,7 +67,7 @@ def redraw(
     manifest = Manifest.load(path)
     report = _Report(sum(file.size for file in manifest.plan.files), progress)
     _check_sizes(path, manifest.plan)
-    leaves = _drawn(manifest.plan, device, threads) if client is None else client.leaves(manifest.plan)
+    leaves = _drawn(manifest.plan, device, threads, stores) if client is None else client.leaves(manifest.plan)
     digests: list[list[bytes]] = [[] for _ in manifest.plan.files]
     with _Files(path, manifest.plan) as files:
         for leaf in leaves:
@@ -75,9 +78,9 @@ def redraw(
     return manifest
 
 
-def _drawn(plan: Plan, device: str, threads: int | None) -> Iterator[Leaf]:
+def _drawn(plan: Plan, device: str, threads: int | None, stores: Directories | None) -> Iterator[Leaf]:
     count = threads or len(os.sched_getaffinity(0))
-    return open_plan(plan, device=device, threads=count).leaves(count)
+    return open_plan(plan, device=device, threads=count, stores=stores).leaves(count)
 
 
 def _check_digests(path: Path, manifest: Manifest, leaves: list[list[bytes]]) -> None:

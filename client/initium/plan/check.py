@@ -42,6 +42,8 @@ def check_plan(plan: plan_pb2.Plan, limits: Limits) -> Layout:
     if not OLDEST_PLAN_VERSION <= plan.plan_version <= PLAN_VERSION:
         text = f"plan_version is {plan.plan_version}; {OLDEST_PLAN_VERSION} to {PLAN_VERSION} are read here"
         raise Unsupported(text)
+    if plan.loads and plan.plan_version == OLDEST_PLAN_VERSION:
+        raise invalid("loads", f"needs plan_version {PLAN_VERSION}; the plan says {plan.plan_version}", PlanError)
     for part, path in ((plan.groups, "groups"), (plan.recipe, "recipe")):  # Nothing else holds a Struct.
         check_finite(part, PlanError, path)
     if plan.files:

@@ -15,15 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from initium.contract.leaves import Leaf, Span, all_spans, leaf_digest
-from initium.errors import FileNotFound, LimitExceeded, OutOfRange, PlanError, RequestError, invalid
+from initium.errors import (
+    FileNotFound,
+    LimitExceeded,
+    OutOfRange,
+    PlanError,
+    PreconditionError,
+    RequestError,
+    Violation,
+    invalid,
+)
 from initium.plan.ahead import in_order
-from initium.plan.fills import SINCE, decode_fill, version_of
+from initium.plan.fills import decode_fill, newest
 from initium.plan.layout import Layout, SmallFile, layout_of
 from initium.plan.packed import PackedPlan
 from initium.v1 import plan_pb2
 from initium_law import ENGINE, Drawer, Engine, TooLargeError, prepare
 from initium_law.dtypes import Bytes
-from initium_law.grammar import KINDS
 
 MAX_DRAWERS = 256
 """Tensors that a checkpoint keeps ready to be drawn: the leaves under way at one time are of few large ones."""
@@ -202,14 +210,17 @@ def _tried(
     tensor: plan_pb2.PlannedTensor, path: str, plan: plan_pb2.Plan, literals: Mapping[str, bytes], engine: Engine
 ) -> Drawer:
     fill = decode_fill(tensor.fill, path)
-    if (needed := version_of(fill)) > plan.plan_version:
-        kind = next(name for name, kind in KINDS.items() if SINCE.get(kind) == needed)
+    needed, kind = newest(fill)
+    if needed > plan.plan_version:
         raise invalid(path, f"{kind} needs plan_version {needed}; the plan says {plan.plan_version}", PlanError)
     try:
         return prepare(fill, plan.seed, tensor.name, tuple(tensor.shape), tensor.dtype, literals, engine)
     except TooLargeError as error:
         what, remedy = f"{tensor.name}: {error}", "use another initializer, or a server with a larger limit"
         raise LimitExceeded.of(what, "whole_elements", engine.whole_elements, remedy, path) from None
+    except PreconditionError as error:  # of a stored tensor
+        violation = Violation(path, f"{tensor.name}: {error}")
+        raise PreconditionError("", error.reason, [violation]) from None
     except ValueError as error:
         raise invalid(path, f"{tensor.name}: {error}", PlanError) from None
 

@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
 from initium.v1 import fill_pb2
-from initium_law.grammar import KINDS, Broadcast, Fill, Part, inner_fills
+from initium_law.grammar import KINDS, Broadcast, Fill, Part, Stored, inner_fills
 
-SINCE: Mapping[type[Fill], int] = {Broadcast: 2}
+SINCE: Mapping[type[Fill], int] = {Broadcast: 2, Stored: 2}
 """The plan_version that brought a kind of fill, where that is not the first."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
@@ -21,7 +21,13 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 def version_of(fill: Fill) -> int:
     """The lowest plan_version that can say the fill."""
-    return max(SINCE.get(type(fill), 1), *map(version_of, inner_fills(fill)), 1)
+    return newest(fill)[0]
+
+
+def newest(fill: Fill) -> tuple[int, str]:
+    """The lowest plan_version that can say the fill, and the kind that needs it."""
+    own = SINCE.get(type(fill), 1), _NAMES[type(fill)]
+    return max([own, *map(newest, inner_fills(fill))], key=lambda found: found[0])
 
 
 def encode_fill(fill: Fill) -> fill_pb2.Fill:

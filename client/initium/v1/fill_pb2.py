@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/fill.proto\x12\ninitium.v1\"\x80\x06\n\x04\x46ill\x12,\n\x08\x63onstant\x18\x01 \x01(\x0b\x32\x18.initium.v1.ConstantFillH\x00\x12*\n\x07uniform\x18\x02 \x01(\x0b\x32\x17.initium.v1.UniformFillH\x00\x12(\n\x06normal\x18\x03 \x01(\x0b\x32\x16.initium.v1.NormalFillH\x00\x12\x33\n\x0ctrunc_normal\x18\x04 \x01(\x0b\x32\x1b.initium.v1.TruncNormalFillH\x00\x12*\n\x07literal\x18\x05 \x01(\x0b\x32\x17.initium.v1.LiteralFillH\x00\x12\"\n\x03\x65ye\x18\x06 \x01(\x0b\x32\x13.initium.v1.EyeFillH\x00\x12&\n\x05\x64irac\x18\x07 \x01(\x0b\x32\x15.initium.v1.DiracFillH\x00\x12&\n\x05parts\x18\x08 \x01(\x0b\x32\x15.initium.v1.PartsFillH\x00\x12$\n\x04\x63opy\x18\t \x01(\x0b\x32\x14.initium.v1.CopyFillH\x00\x12(\n\x06\x61range\x18\n \x01(\x0b\x32\x16.initium.v1.ArangeFillH\x00\x12,\n\x08linspace\x18\x0b \x01(\x0b\x32\x18.initium.v1.LinspaceFillH\x00\x12.\n\tpointwise\x18\x0c \x01(\x0b\x32\x19.initium.v1.PointwiseFillH\x00\x12\x30\n\northogonal\x18\r \x01(\x0b\x32\x1a.initium.v1.OrthogonalFillH\x00\x12(\n\x06sparse\x18\x0e \x01(\x0b\x32\x16.initium.v1.SparseFillH\x00\x12\x32\n\x0bpermutation\x18\x0f \x01(\x0b\x32\x1b.initium.v1.PermutationFillH\x00\x12)\n\x07norm_of\x18\x10 \x01(\x0b\x32\x16.initium.v1.NormOfFillH\x00\x12.\n\tbroadcast\x18\x11 \x01(\x0b\x32\x19.initium.v1.BroadcastFillH\x00\x42\x06\n\x04kind\"\x1d\n\x0c\x43onstantFill\x12\r\n\x05value\x18\x01 \x01(\t\"(\n\x0bUniformFill\x12\x0b\n\x03low\x18\x01 \x01(\t\x12\x0c\n\x04high\x18\x02 \x01(\t\"\'\n\nNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"B\n\x0fTruncNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\"\x1d\n\x0bLiteralFill\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"\t\n\x07\x45yeFill\"\x1b\n\tDiracFill\x12\x0e\n\x06groups\x18\x01 \x01(\r\"8\n\x08\x43opyFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"7\n\nArangeFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"8\n\x0cLinspaceFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"?\n\rPointwiseFill\x12\n\n\x02op\x18\x01 \x01(\t\x12\"\n\x08operands\x18\x02 \x03(\x0b\x32\x10.initium.v1.Fill\"\x1e\n\x0eOrthogonalFill\x12\x0c\n\x04gain\x18\x01 \x01(\t\"+\n\nSparseFill\x12\x10\n\x08sparsity\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"\x11\n\x0fPermutationFill\"W\n\nNormOfFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0c\n\x04\x61xis\x18\x04 \x01(\r\"=\n\rBroadcastFill\x12\x0c\n\x04\x61xes\x18\x01 \x03(\r\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"L\n\tPartsFill\x12\x1e\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.initium.v1.Part\"C\n\x04Part\x12\r\n\x05start\x18\x01 \x03(\x04\x12\x0c\n\x04stop\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fillb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/fill.proto\x12\ninitium.v1\"\xaa\x06\n\x04\x46ill\x12,\n\x08\x63onstant\x18\x01 \x01(\x0b\x32\x18.initium.v1.ConstantFillH\x00\x12*\n\x07uniform\x18\x02 \x01(\x0b\x32\x17.initium.v1.UniformFillH\x00\x12(\n\x06normal\x18\x03 \x01(\x0b\x32\x16.initium.v1.NormalFillH\x00\x12\x33\n\x0ctrunc_normal\x18\x04 \x01(\x0b\x32\x1b.initium.v1.TruncNormalFillH\x00\x12*\n\x07literal\x18\x05 \x01(\x0b\x32\x17.initium.v1.LiteralFillH\x00\x12\"\n\x03\x65ye\x18\x06 \x01(\x0b\x32\x13.initium.v1.EyeFillH\x00\x12&\n\x05\x64irac\x18\x07 \x01(\x0b\x32\x15.initium.v1.DiracFillH\x00\x12&\n\x05parts\x18\x08 \x01(\x0b\x32\x15.initium.v1.PartsFillH\x00\x12$\n\x04\x63opy\x18\t \x01(\x0b\x32\x14.initium.v1.CopyFillH\x00\x12(\n\x06\x61range\x18\n \x01(\x0b\x32\x16.initium.v1.ArangeFillH\x00\x12,\n\x08linspace\x18\x0b \x01(\x0b\x32\x18.initium.v1.LinspaceFillH\x00\x12.\n\tpointwise\x18\x0c \x01(\x0b\x32\x19.initium.v1.PointwiseFillH\x00\x12\x30\n\northogonal\x18\r \x01(\x0b\x32\x1a.initium.v1.OrthogonalFillH\x00\x12(\n\x06sparse\x18\x0e \x01(\x0b\x32\x16.initium.v1.SparseFillH\x00\x12\x32\n\x0bpermutation\x18\x0f \x01(\x0b\x32\x1b.initium.v1.PermutationFillH\x00\x12)\n\x07norm_of\x18\x10 \x01(\x0b\x32\x16.initium.v1.NormOfFillH\x00\x12.\n\tbroadcast\x18\x11 \x01(\x0b\x32\x19.initium.v1.BroadcastFillH\x00\x12(\n\x06stored\x18\x12 \x01(\x0b\x32\x16.initium.v1.StoredFillH\x00\x42\x06\n\x04kind\"\x1d\n\x0c\x43onstantFill\x12\r\n\x05value\x18\x01 \x01(\t\"(\n\x0bUniformFill\x12\x0b\n\x03low\x18\x01 \x01(\t\x12\x0c\n\x04high\x18\x02 \x01(\t\"\'\n\nNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"B\n\x0fTruncNormalFill\x12\x0c\n\x04mean\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\x12\t\n\x01\x61\x18\x03 \x01(\t\x12\t\n\x01\x62\x18\x04 \x01(\t\"\x1d\n\x0bLiteralFill\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"\t\n\x07\x45yeFill\"\x1b\n\tDiracFill\x12\x0e\n\x06groups\x18\x01 \x01(\r\"8\n\x08\x43opyFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"7\n\nArangeFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"8\n\x0cLinspaceFill\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x0c\n\x04\x61xis\x18\x03 \x01(\r\"?\n\rPointwiseFill\x12\n\n\x02op\x18\x01 \x01(\t\x12\"\n\x08operands\x18\x02 \x03(\x0b\x32\x10.initium.v1.Fill\"\x1e\n\x0eOrthogonalFill\x12\x0c\n\x04gain\x18\x01 \x01(\t\"+\n\nSparseFill\x12\x10\n\x08sparsity\x18\x01 \x01(\t\x12\x0b\n\x03std\x18\x02 \x01(\t\"\x11\n\x0fPermutationFill\"W\n\nNormOfFill\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0c\n\x04\x61xis\x18\x04 \x01(\r\"=\n\rBroadcastFill\x12\x0c\n\x04\x61xes\x18\x01 \x03(\r\x12\x1e\n\x04\x66ill\x18\x02 \x01(\x0b\x32\x10.initium.v1.Fill\"\x84\x01\n\nStoredFill\x12\r\n\x05store\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0e\n\x06tensor\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\r\n\x05\x64type\x18\x05 \x01(\t\x12\r\n\x05shape\x18\x06 \x03(\x04\x12\x0c\n\x04\x61xes\x18\x07 \x03(\r\x12\r\n\x05start\x18\x08 \x03(\x04\"L\n\tPartsFill\x12\x1e\n\x04\x62\x61se\x18\x01 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x1f\n\x05parts\x18\x02 \x03(\x0b\x32\x10.initium.v1.Part\"C\n\x04Part\x12\r\n\x05start\x18\x01 \x03(\x04\x12\x0c\n\x04stop\x18\x02 \x03(\x04\x12\x1e\n\x04\x66ill\x18\x03 \x01(\x0b\x32\x10.initium.v1.Fillb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,41 +32,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'initium.v1.fill_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILL']._serialized_start=38
-  _globals['_FILL']._serialized_end=806
-  _globals['_CONSTANTFILL']._serialized_start=808
-  _globals['_CONSTANTFILL']._serialized_end=837
-  _globals['_UNIFORMFILL']._serialized_start=839
-  _globals['_UNIFORMFILL']._serialized_end=879
-  _globals['_NORMALFILL']._serialized_start=881
-  _globals['_NORMALFILL']._serialized_end=920
-  _globals['_TRUNCNORMALFILL']._serialized_start=922
-  _globals['_TRUNCNORMALFILL']._serialized_end=988
-  _globals['_LITERALFILL']._serialized_start=990
-  _globals['_LITERALFILL']._serialized_end=1019
-  _globals['_EYEFILL']._serialized_start=1021
-  _globals['_EYEFILL']._serialized_end=1030
-  _globals['_DIRACFILL']._serialized_start=1032
-  _globals['_DIRACFILL']._serialized_end=1059
-  _globals['_COPYFILL']._serialized_start=1061
-  _globals['_COPYFILL']._serialized_end=1117
-  _globals['_ARANGEFILL']._serialized_start=1119
-  _globals['_ARANGEFILL']._serialized_end=1174
-  _globals['_LINSPACEFILL']._serialized_start=1176
-  _globals['_LINSPACEFILL']._serialized_end=1232
-  _globals['_POINTWISEFILL']._serialized_start=1234
-  _globals['_POINTWISEFILL']._serialized_end=1297
-  _globals['_ORTHOGONALFILL']._serialized_start=1299
-  _globals['_ORTHOGONALFILL']._serialized_end=1329
-  _globals['_SPARSEFILL']._serialized_start=1331
-  _globals['_SPARSEFILL']._serialized_end=1374
-  _globals['_PERMUTATIONFILL']._serialized_start=1376
-  _globals['_PERMUTATIONFILL']._serialized_end=1393
-  _globals['_NORMOFFILL']._serialized_start=1395
-  _globals['_NORMOFFILL']._serialized_end=1482
-  _globals['_BROADCASTFILL']._serialized_start=1484
-  _globals['_BROADCASTFILL']._serialized_end=1545
-  _globals['_PARTSFILL']._serialized_start=1547
-  _globals['_PARTSFILL']._serialized_end=1623
-  _globals['_PART']._serialized_start=1625
-  _globals['_PART']._serialized_end=1692
+  _globals['_FILL']._serialized_end=848
+  _globals['_CONSTANTFILL']._serialized_start=850
+  _globals['_CONSTANTFILL']._serialized_end=879
+  _globals['_UNIFORMFILL']._serialized_start=881
+  _globals['_UNIFORMFILL']._serialized_end=921
+  _globals['_NORMALFILL']._serialized_start=923
+  _globals['_NORMALFILL']._serialized_end=962
+  _globals['_TRUNCNORMALFILL']._serialized_start=964
+  _globals['_TRUNCNORMALFILL']._serialized_end=1030
+  _globals['_LITERALFILL']._serialized_start=1032
+  _globals['_LITERALFILL']._serialized_end=1061
+  _globals['_EYEFILL']._serialized_start=1063
+  _globals['_EYEFILL']._serialized_end=1072
+  _globals['_DIRACFILL']._serialized_start=1074
+  _globals['_DIRACFILL']._serialized_end=1101
+  _globals['_COPYFILL']._serialized_start=1103
+  _globals['_COPYFILL']._serialized_end=1159
+  _globals['_ARANGEFILL']._serialized_start=1161
+  _globals['_ARANGEFILL']._serialized_end=1216
+  _globals['_LINSPACEFILL']._serialized_start=1218
+  _globals['_LINSPACEFILL']._serialized_end=1274
+  _globals['_POINTWISEFILL']._serialized_start=1276
+  _globals['_POINTWISEFILL']._serialized_end=1339
+  _globals['_ORTHOGONALFILL']._serialized_start=1341
+  _globals['_ORTHOGONALFILL']._serialized_end=1371
+  _globals['_SPARSEFILL']._serialized_start=1373
+  _globals['_SPARSEFILL']._serialized_end=1416
+  _globals['_PERMUTATIONFILL']._serialized_start=1418
+  _globals['_PERMUTATIONFILL']._serialized_end=1435
+  _globals['_NORMOFFILL']._serialized_start=1437
+  _globals['_NORMOFFILL']._serialized_end=1524
+  _globals['_BROADCASTFILL']._serialized_start=1526
+  _globals['_BROADCASTFILL']._serialized_end=1587
+  _globals['_STOREDFILL']._serialized_start=1590
+  _globals['_STOREDFILL']._serialized_end=1722
+  _globals['_PARTSFILL']._serialized_start=1724
+  _globals['_PARTSFILL']._serialized_end=1800
+  _globals['_PART']._serialized_start=1802
+  _globals['_PART']._serialized_end=1869
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Fill(_message.Message):
-    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of", "broadcast")
+    __slots__ = ("constant", "uniform", "normal", "trunc_normal", "literal", "eye", "dirac", "parts", "copy", "arange", "linspace", "pointwise", "orthogonal", "sparse", "permutation", "norm_of", "broadcast", "stored")
     CONSTANT_FIELD_NUMBER: _ClassVar[int]
     UNIFORM_FIELD_NUMBER: _ClassVar[int]
     NORMAL_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class Fill(_message.Message):
     PERMUTATION_FIELD_NUMBER: _ClassVar[int]
     NORM_OF_FIELD_NUMBER: _ClassVar[int]
     BROADCAST_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
     constant: ConstantFill
     uniform: UniformFill
     normal: NormalFill
@@ -42,7 +43,8 @@ class Fill(_message.Message):
     permutation: PermutationFill
     norm_of: NormOfFill
     broadcast: BroadcastFill
-    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ..., arange: _Optional[_Union[ArangeFill, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceFill, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseFill, _Mapping]] = ..., orthogonal: _Optional[_Union[OrthogonalFill, _Mapping]] = ..., sparse: _Optional[_Union[SparseFill, _Mapping]] = ..., permutation: _Optional[_Union[PermutationFill, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfFill, _Mapping]] = ..., broadcast: _Optional[_Union[BroadcastFill, _Mapping]] = ...) -> None: ...
+    stored: StoredFill
+    def __init__(self, constant: _Optional[_Union[ConstantFill, _Mapping]] = ..., uniform: _Optional[_Union[UniformFill, _Mapping]] = ..., normal: _Optional[_Union[NormalFill, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormalFill, _Mapping]] = ..., literal: _Optional[_Union[LiteralFill, _Mapping]] = ..., eye: _Optional[_Union[EyeFill, _Mapping]] = ..., dirac: _Optional[_Union[DiracFill, _Mapping]] = ..., parts: _Optional[_Union[PartsFill, _Mapping]] = ..., copy: _Optional[_Union[CopyFill, _Mapping]] = ..., arange: _Optional[_Union[ArangeFill, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceFill, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseFill, _Mapping]] = ..., orthogonal: _Optional[_Union[OrthogonalFill, _Mapping]] = ..., sparse: _Optional[_Union[SparseFill, _Mapping]] = ..., permutation: _Optional[_Union[PermutationFill, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfFill, _Mapping]] = ..., broadcast: _Optional[_Union[BroadcastFill, _Mapping]] = ..., stored: _Optional[_Union[StoredFill, _Mapping]] = ...) -> None: ...
 
 class ConstantFill(_message.Message):
     __slots__ = ("value",)
@@ -167,6 +169,26 @@ class BroadcastFill(_message.Message):
     axes: _containers.RepeatedScalarFieldContainer[int]
     fill: Fill
     def __init__(self, axes: _Optional[_Iterable[int]] = ..., fill: _Optional[_Union[Fill, _Mapping]] = ...) -> None: ...
+
+class StoredFill(_message.Message):
+    __slots__ = ("store", "file", "tensor", "digest", "dtype", "shape", "axes", "start")
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    TENSOR_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    AXES_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    store: str
+    file: str
+    tensor: str
+    digest: str
+    dtype: str
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    axes: _containers.RepeatedScalarFieldContainer[int]
+    start: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, store: _Optional[str] = ..., file: _Optional[str] = ..., tensor: _Optional[str] = ..., digest: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., axes: _Optional[_Iterable[int]] = ..., start: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class PartsFill(_message.Message):
     __slots__ = ("base", "parts")

@@ -37,7 +37,7 @@ class BaseShape(_message.Message):
     def __init__(self, extents: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class InitRule(_message.Message):
-    __slots__ = ("name", "match", "dtype", "optional", "ties", "computed", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default", "orthogonal", "delta_orthogonal", "sparse", "corrected_trunc_normal", "variance_scaling", "lecun_uniform", "lecun_normal", "trunc_normal_tf", "arange", "linspace", "log_arange", "values", "permutation", "split", "pieces", "pointwise", "broadcast", "norm_of", "copy", "block_orthogonal", "prior_probability", "gate_bias", "siren", "padded", "spectral", "mup")
+    __slots__ = ("name", "match", "dtype", "optional", "ties", "computed", "uniform", "normal", "trunc_normal", "constant", "ones", "zeros", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "library_default", "orthogonal", "delta_orthogonal", "sparse", "corrected_trunc_normal", "variance_scaling", "lecun_uniform", "lecun_normal", "trunc_normal_tf", "arange", "linspace", "log_arange", "values", "permutation", "split", "pieces", "pointwise", "broadcast", "norm_of", "copy", "block_orthogonal", "prior_probability", "gate_bias", "siren", "padded", "spectral", "mup", "stored")
     class ComputedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +90,7 @@ class InitRule(_message.Message):
     PADDED_FIELD_NUMBER: _ClassVar[int]
     SPECTRAL_FIELD_NUMBER: _ClassVar[int]
     MUP_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
     name: str
     match: Selector
     dtype: str
@@ -135,7 +136,8 @@ class InitRule(_message.Message):
     padded: Padded
     spectral: Spectral
     mup: Mup
-    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., computed: _Optional[_Mapping[str, str]] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ..., orthogonal: _Optional[_Union[Orthogonal, _Mapping]] = ..., delta_orthogonal: _Optional[_Union[DeltaOrthogonal, _Mapping]] = ..., sparse: _Optional[_Union[Sparse, _Mapping]] = ..., corrected_trunc_normal: _Optional[_Union[CorrectedTruncNormal, _Mapping]] = ..., variance_scaling: _Optional[_Union[VarianceScaling, _Mapping]] = ..., lecun_uniform: _Optional[_Union[LecunUniform, _Mapping]] = ..., lecun_normal: _Optional[_Union[LecunNormal, _Mapping]] = ..., trunc_normal_tf: _Optional[_Union[TruncNormalTf, _Mapping]] = ..., arange: _Optional[_Union[ArangeValues, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceValues, _Mapping]] = ..., log_arange: _Optional[_Union[LogArange, _Mapping]] = ..., values: _Optional[_Union[Values, _Mapping]] = ..., permutation: _Optional[_Union[RandomPermutation, _Mapping]] = ..., split: _Optional[_Union[Split, _Mapping]] = ..., pieces: _Optional[_Union[Pieces, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseOf, _Mapping]] = ..., broadcast: _Optional[_Union[BroadcastOf, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfTensor, _Mapping]] = ..., copy: _Optional[_Union[CopyOfTensor, _Mapping]] = ..., block_orthogonal: _Optional[_Union[BlockOrthogonal, _Mapping]] = ..., prior_probability: _Optional[_Union[PriorProbability, _Mapping]] = ..., gate_bias: _Optional[_Union[GateBias, _Mapping]] = ..., siren: _Optional[_Union[Siren, _Mapping]] = ..., padded: _Optional[_Union[Padded, _Mapping]] = ..., spectral: _Optional[_Union[Spectral, _Mapping]] = ..., mup: _Optional[_Union[Mup, _Mapping]] = ...) -> None: ...
+    stored: Stored
+    def __init__(self, name: _Optional[str] = ..., match: _Optional[_Union[Selector, _Mapping]] = ..., dtype: _Optional[str] = ..., optional: _Optional[bool] = ..., ties: _Optional[str] = ..., computed: _Optional[_Mapping[str, str]] = ..., uniform: _Optional[_Union[Uniform, _Mapping]] = ..., normal: _Optional[_Union[Normal, _Mapping]] = ..., trunc_normal: _Optional[_Union[TruncNormal, _Mapping]] = ..., constant: _Optional[_Union[ConstantValue, _Mapping]] = ..., ones: _Optional[_Union[Ones, _Mapping]] = ..., zeros: _Optional[_Union[Zeros, _Mapping]] = ..., eye: _Optional[_Union[Eye, _Mapping]] = ..., dirac: _Optional[_Union[Dirac, _Mapping]] = ..., xavier_uniform: _Optional[_Union[XavierUniform, _Mapping]] = ..., xavier_normal: _Optional[_Union[XavierNormal, _Mapping]] = ..., kaiming_uniform: _Optional[_Union[KaimingUniform, _Mapping]] = ..., kaiming_normal: _Optional[_Union[KaimingNormal, _Mapping]] = ..., library_default: _Optional[_Union[LibraryDefault, _Mapping]] = ..., orthogonal: _Optional[_Union[Orthogonal, _Mapping]] = ..., delta_orthogonal: _Optional[_Union[DeltaOrthogonal, _Mapping]] = ..., sparse: _Optional[_Union[Sparse, _Mapping]] = ..., corrected_trunc_normal: _Optional[_Union[CorrectedTruncNormal, _Mapping]] = ..., variance_scaling: _Optional[_Union[VarianceScaling, _Mapping]] = ..., lecun_uniform: _Optional[_Union[LecunUniform, _Mapping]] = ..., lecun_normal: _Optional[_Union[LecunNormal, _Mapping]] = ..., trunc_normal_tf: _Optional[_Union[TruncNormalTf, _Mapping]] = ..., arange: _Optional[_Union[ArangeValues, _Mapping]] = ..., linspace: _Optional[_Union[LinspaceValues, _Mapping]] = ..., log_arange: _Optional[_Union[LogArange, _Mapping]] = ..., values: _Optional[_Union[Values, _Mapping]] = ..., permutation: _Optional[_Union[RandomPermutation, _Mapping]] = ..., split: _Optional[_Union[Split, _Mapping]] = ..., pieces: _Optional[_Union[Pieces, _Mapping]] = ..., pointwise: _Optional[_Union[PointwiseOf, _Mapping]] = ..., broadcast: _Optional[_Union[BroadcastOf, _Mapping]] = ..., norm_of: _Optional[_Union[NormOfTensor, _Mapping]] = ..., copy: _Optional[_Union[CopyOfTensor, _Mapping]] = ..., block_orthogonal: _Optional[_Union[BlockOrthogonal, _Mapping]] = ..., prior_probability: _Optional[_Union[PriorProbability, _Mapping]] = ..., gate_bias: _Optional[_Union[GateBias, _Mapping]] = ..., siren: _Optional[_Union[Siren, _Mapping]] = ..., padded: _Optional[_Union[Padded, _Mapping]] = ..., spectral: _Optional[_Union[Spectral, _Mapping]] = ..., mup: _Optional[_Union[Mup, _Mapping]] = ..., stored: _Optional[_Union[Stored, _Mapping]] = ...) -> None: ...
 
 class Uniform(_message.Message):
     __slots__ = ("a", "b")
@@ -480,6 +482,31 @@ class Mup(_message.Message):
     OF_FIELD_NUMBER: _ClassVar[int]
     of: InitRule
     def __init__(self, of: _Optional[_Union[InitRule, _Mapping]] = ...) -> None: ...
+
+class Stored(_message.Message):
+    __slots__ = ("rename", "missing", "mismatch", "transpose", "repeat", "scale")
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    RENAME_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    MISMATCH_FIELD_NUMBER: _ClassVar[int]
+    TRANSPOSE_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    rename: _containers.RepeatedCompositeFieldContainer[Rename]
+    missing: str
+    mismatch: str
+    transpose: bool
+    repeat: bool
+    scale: float
+    def __init__(self, rename: _Optional[_Iterable[_Union[Rename, _Mapping]]] = ..., missing: _Optional[str] = ..., mismatch: _Optional[str] = ..., transpose: _Optional[bool] = ..., repeat: _Optional[bool] = ..., scale: _Optional[float] = ..., **kwargs) -> None: ...
+
+class Rename(_message.Message):
+    __slots__ = ("pattern", "to")
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    pattern: str
+    to: str
+    def __init__(self, pattern: _Optional[str] = ..., to: _Optional[str] = ...) -> None: ...
 
 class LibraryDefault(_message.Message):
     __slots__ = ()

@@ -27,7 +27,7 @@ from initium.v1 import fill_pb2 as initium_dot_v1_dot_fill__pb2
 from initium.v1 import recipe_pb2 as initium_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15initium/v1/fill.proto\x1a\x17initium/v1/recipe.proto\"\xf4\x04\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytesJ\x04\x08\x0c\x10\x14\"\xb8\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12$\n\x04kind\x18\t \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x12\x11\n\trule_name\x18\x11 \x01(\t\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04*\\\n\nTensorKind\x12\x1b\n\x17TENSOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15TENSOR_KIND_PARAMETER\x10\x01\x12\x16\n\x12TENSOR_KIND_BUFFER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15initium/v1/plan.proto\x12\ninitium.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x15initium/v1/fill.proto\x1a\x17initium/v1/recipe.proto\"\x9d\x05\n\x04Plan\x12\x14\n\x0cplan_version\x18\x01 \x01(\r\x12\x11\n\tgenerator\x18\x02 \x01(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x04\x12*\n\x07tensors\x18\x04 \x03(\x0b\x32\x19.initium.v1.PlannedTensor\x12\x1c\n\x0fmax_shard_bytes\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12&\n\x05\x66iles\x18\x06 \x03(\x0b\x32\x17.initium.v1.PlannedFile\x12\x30\n\x08literals\x18\x07 \x03(\x0b\x32\x1e.initium.v1.Plan.LiteralsEntry\x12)\n\x06groups\x18\x08 \x01(\x0b\x32\x19.initium.v1.PlannedGroups\x12\x30\n\x08versions\x18\t \x03(\x0b\x32\x1e.initium.v1.Plan.VersionsEntry\x12\"\n\x06recipe\x18\n \x01(\x0b\x32\x12.initium.v1.Recipe\x12\x36\n\x0b\x65nvironment\x18\x0b \x03(\x0b\x32!.initium.v1.Plan.EnvironmentEntry\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x13\n\x0bweights_key\x18\x15 \x01(\t\x12\'\n\x05loads\x18\x16 \x03(\x0b\x32\x18.initium.v1.StoredReport\x1a/\n\rLiteralsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_shard_bytesJ\x04\x08\x0c\x10\x14\"\xd7\x01\n\x0cStoredReport\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\x0e\n\x06loaded\x18\x03 \x01(\x04\x12%\n\x07missing\x18\x04 \x01(\x0b\x32\x14.initium.v1.NameList\x12(\n\nmismatched\x18\x05 \x01(\x0b\x32\x14.initium.v1.NameList\x12$\n\x06\x66itted\x18\x06 \x01(\x0b\x32\x14.initium.v1.NameList\x12$\n\x06unused\x18\x07 \x01(\x0b\x32\x14.initium.v1.NameList\"(\n\x08NameList\x12\r\n\x05names\x18\x01 \x03(\t\x12\r\n\x05total\x18\x02 \x01(\x04\"\xb8\x03\n\rPlannedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x1e\n\x04\x66ill\x18\x04 \x01(\x0b\x32\x10.initium.v1.Fill\x12\x0f\n\x07\x61liases\x18\x05 \x03(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0binitializer\x18\x07 \x01(\t\x12\x39\n\x08resolved\x18\x08 \x03(\x0b\x32\'.initium.v1.PlannedTensor.ResolvedEntry\x12$\n\x04kind\x18\t \x01(\x0e\x32\x16.initium.v1.TensorKind\x12\x11\n\ttrainable\x18\n \x01(\x08\x12\x12\n\x05group\x18\x0b \x01(\rH\x00\x88\x01\x01\x12\x14\n\x0cmodule_class\x18\x0c \x01(\t\x12\x0c\n\x04\x66ile\x18\r \x01(\r\x12\x0e\n\x06offset\x18\x0e \x01(\x04\x12\x0c\n\x04size\x18\x0f \x01(\x04\x12\x0f\n\x07ordinal\x18\x10 \x01(\r\x12\x11\n\trule_name\x18\x11 \x01(\t\x1a/\n\rResolvedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_group\"K\n\x0bPlannedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x14\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"E\n\rPlannedGroups\x12\x11\n\toptimizer\x18\x01 \x01(\t\x12!\n\x06groups\x18\x02 \x03(\x0b\x32\x11.initium.v1.Group\"b\n\x05Group\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07tensors\x18\x03 \x03(\t\x12\x10\n\x08\x65lements\x18\x04 \x01(\x04*\\\n\nTensorKind\x12\x1b\n\x17TENSOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15TENSOR_KIND_PARAMETER\x10\x01\x12\x16\n\x12TENSOR_KIND_BUFFER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,24 +42,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLAN_ENVIRONMENTENTRY']._serialized_options = b'8\001'
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._loaded_options = None
   _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_options = b'8\001'
-  _globals['_TENSORKIND']._serialized_start=1437
-  _globals['_TENSORKIND']._serialized_end=1529
+  _globals['_TENSORKIND']._serialized_start=1738
+  _globals['_TENSORKIND']._serialized_end=1830
   _globals['_PLAN']._serialized_start=116
-  _globals['_PLAN']._serialized_end=744
-  _globals['_PLAN_LITERALSENTRY']._serialized_start=570
-  _globals['_PLAN_LITERALSENTRY']._serialized_end=617
-  _globals['_PLAN_VERSIONSENTRY']._serialized_start=619
-  _globals['_PLAN_VERSIONSENTRY']._serialized_end=666
-  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_start=668
-  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_end=718
-  _globals['_PLANNEDTENSOR']._serialized_start=747
-  _globals['_PLANNEDTENSOR']._serialized_end=1187
-  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_start=1130
-  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_end=1177
-  _globals['_PLANNEDFILE']._serialized_start=1189
-  _globals['_PLANNEDFILE']._serialized_end=1264
-  _globals['_PLANNEDGROUPS']._serialized_start=1266
-  _globals['_PLANNEDGROUPS']._serialized_end=1335
-  _globals['_GROUP']._serialized_start=1337
-  _globals['_GROUP']._serialized_end=1435
+  _globals['_PLAN']._serialized_end=785
+  _globals['_PLAN_LITERALSENTRY']._serialized_start=611
+  _globals['_PLAN_LITERALSENTRY']._serialized_end=658
+  _globals['_PLAN_VERSIONSENTRY']._serialized_start=660
+  _globals['_PLAN_VERSIONSENTRY']._serialized_end=707
+  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_start=709
+  _globals['_PLAN_ENVIRONMENTENTRY']._serialized_end=759
+  _globals['_STOREDREPORT']._serialized_start=788
+  _globals['_STOREDREPORT']._serialized_end=1003
+  _globals['_NAMELIST']._serialized_start=1005
+  _globals['_NAMELIST']._serialized_end=1045
+  _globals['_PLANNEDTENSOR']._serialized_start=1048
+  _globals['_PLANNEDTENSOR']._serialized_end=1488
+  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_start=1431
+  _globals['_PLANNEDTENSOR_RESOLVEDENTRY']._serialized_end=1478
+  _globals['_PLANNEDFILE']._serialized_start=1490
+  _globals['_PLANNEDFILE']._serialized_end=1565
+  _globals['_PLANNEDGROUPS']._serialized_start=1567
+  _globals['_PLANNEDGROUPS']._serialized_end=1636
+  _globals['_GROUP']._serialized_start=1638
+  _globals['_GROUP']._serialized_end=1736
 # @@protoc_insertion_point(module_scope)

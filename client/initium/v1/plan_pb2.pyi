@@ -20,7 +20,7 @@ TENSOR_KIND_PARAMETER: TensorKind
 TENSOR_KIND_BUFFER: TensorKind
 
 class Plan(_message.Message):
-    __slots__ = ("plan_version", "generator", "seed", "tensors", "max_shard_bytes", "files", "literals", "groups", "versions", "recipe", "environment", "plan_digest", "weights_key")
+    __slots__ = ("plan_version", "generator", "seed", "tensors", "max_shard_bytes", "files", "literals", "groups", "versions", "recipe", "environment", "plan_digest", "weights_key", "loads")
     class LiteralsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class Plan(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_KEY_FIELD_NUMBER: _ClassVar[int]
+    LOADS_FIELD_NUMBER: _ClassVar[int]
     plan_version: int
     generator: str
     seed: int
@@ -68,7 +69,33 @@ class Plan(_message.Message):
     environment: _containers.ScalarMap[str, str]
     plan_digest: str
     weights_key: str
-    def __init__(self, plan_version: _Optional[int] = ..., generator: _Optional[str] = ..., seed: _Optional[int] = ..., tensors: _Optional[_Iterable[_Union[PlannedTensor, _Mapping]]] = ..., max_shard_bytes: _Optional[int] = ..., files: _Optional[_Iterable[_Union[PlannedFile, _Mapping]]] = ..., literals: _Optional[_Mapping[str, bytes]] = ..., groups: _Optional[_Union[PlannedGroups, _Mapping]] = ..., versions: _Optional[_Mapping[str, str]] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., plan_digest: _Optional[str] = ..., weights_key: _Optional[str] = ...) -> None: ...
+    loads: _containers.RepeatedCompositeFieldContainer[StoredReport]
+    def __init__(self, plan_version: _Optional[int] = ..., generator: _Optional[str] = ..., seed: _Optional[int] = ..., tensors: _Optional[_Iterable[_Union[PlannedTensor, _Mapping]]] = ..., max_shard_bytes: _Optional[int] = ..., files: _Optional[_Iterable[_Union[PlannedFile, _Mapping]]] = ..., literals: _Optional[_Mapping[str, bytes]] = ..., groups: _Optional[_Union[PlannedGroups, _Mapping]] = ..., versions: _Optional[_Mapping[str, str]] = ..., recipe: _Optional[_Union[_recipe_pb2.Recipe, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., plan_digest: _Optional[str] = ..., weights_key: _Optional[str] = ..., loads: _Optional[_Iterable[_Union[StoredReport, _Mapping]]] = ...) -> None: ...
+
+class StoredReport(_message.Message):
+    __slots__ = ("rule", "loaded", "missing", "mismatched", "fitted", "unused")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    MISMATCHED_FIELD_NUMBER: _ClassVar[int]
+    FITTED_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    loaded: int
+    missing: NameList
+    mismatched: NameList
+    fitted: NameList
+    unused: NameList
+    def __init__(self, rule: _Optional[str] = ..., loaded: _Optional[int] = ..., missing: _Optional[_Union[NameList, _Mapping]] = ..., mismatched: _Optional[_Union[NameList, _Mapping]] = ..., fitted: _Optional[_Union[NameList, _Mapping]] = ..., unused: _Optional[_Union[NameList, _Mapping]] = ..., **kwargs) -> None: ...
+
+class NameList(_message.Message):
+    __slots__ = ("names", "total")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    total: int
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., total: _Optional[int] = ...) -> None: ...
 
 class PlannedTensor(_message.Message):
     __slots__ = ("name", "shape", "dtype", "fill", "aliases", "rule", "initializer", "resolved", "kind", "trainable", "group", "module_class", "file", "offset", "size", "ordinal", "rule_name")

@@ -314,7 +314,7 @@ class GetCapabilitiesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetCapabilitiesResponse(_message.Message):
-    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles", "features")
+    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles", "features", "stores")
     class LibrariesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -347,6 +347,7 @@ class GetCapabilitiesResponse(_message.Message):
     SELECTOR_KEYS_FIELD_NUMBER: _ClassVar[int]
     ROLES_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    STORES_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     generators: _containers.RepeatedScalarFieldContainer[str]
     dtypes: _containers.RepeatedScalarFieldContainer[str]
@@ -365,7 +366,8 @@ class GetCapabilitiesResponse(_message.Message):
     selector_keys: _containers.RepeatedScalarFieldContainer[str]
     roles: _containers.RepeatedScalarFieldContainer[str]
     features: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
+    stores: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ..., stores: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors", "whole_elements", "plan_bytes", "streams", "builds", "held_bytes", "modules", "axes", "parts", "fill_depth", "selector_depth", "page_size", "torch_seconds", "torch_bytes")

@@ -74,6 +74,9 @@ class InitiumServiceStub:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
+    NOT_IN_STORE: this server has no such store, or nothing readable of that name in it. What lies outside of a
+    store is not told from what is missing.
+    STORE_MISMATCH: what lies there is not what the plan was made from; resolve the recipe again.
     UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
     not possible under this generator. Ask a newer server, or another method.
     UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.
@@ -187,6 +190,9 @@ class InitiumServiceServicer:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
+    NOT_IN_STORE: this server has no such store, or nothing readable of that name in it. What lies outside of a
+    store is not told from what is missing.
+    STORE_MISMATCH: what lies there is not what the plan was made from; resolve the recipe again.
     UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
     not possible under this generator. Ask a newer server, or another method.
     UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.
@@ -201,7 +207,7 @@ class InitiumServiceServicer:
     def Resolve(self, request, context):
         """Resolves a recipe, or checks a plan, without making weights.
         Errors: INVALID_REQUEST, INVALID_RECIPE, INVALID_PLAN, MALFORMED_MESSAGE, PLAN_DIGEST_MISMATCH, PLAN_NOT_FOUND, BUILD_*,
-        TOO_LARGE, LIBRARY_MISSING, UNSUPPORTED, BUSY.
+        TOO_LARGE, LIBRARY_MISSING, NOT_IN_STORE, STORE_MISMATCH, UNSUPPORTED, BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -380,6 +386,9 @@ class InitiumService:
     FAILED_PRECONDITION  LIBRARY_MISSING: this server lacks the model library; use another server, or send a plan.
     ENVIRONMENT_MISMATCH: a plan of generator `torch` from another environment.
     DEVICE_UNAVAILABLE: the server's device cannot do this.
+    NOT_IN_STORE: this server has no such store, or nothing readable of that name in it. What lies outside of a
+    store is not told from what is missing.
+    STORE_MISMATCH: what lies there is not what the plan was made from; resolve the recipe again.
     UNIMPLEMENTED        UNSUPPORTED: not known to this server (a newer plan_version, a field or enum value of a newer contract), or
     not possible under this generator. Ask a newer server, or another method.
     UNAVAILABLE          SHUTTING_DOWN: for calls that wait for a build while the server stops; ask another replica.

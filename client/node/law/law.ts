@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { OPERATIONS } from './functions.ts';
 import { MAPS } from './maps.ts';
-import { DTYPES, encode, float, need, pow2, sizeOf } from './numbers.ts';
+import { decode, DTYPES, encode, float, need, pow2, sizeOf } from './numbers.ts';
 import { orthogonal } from './orthogonal.ts';
 
 /** The JSON mapping of initium.v1.Fill: a kind, with its fields. */
 export type Fill = Record<string, any>;
+/** `literals`: bytes by their digest, of literals and of stored tensors. */
 export interface Tensor { seed: bigint; name: string; dtype: string; literals?: Map<string, Uint8Array> }
 /** The elements at these indices of a whole tensor, seen as a tensor of this shape. */
 interface Box extends Tensor { whole: number[]; shape: number[]; indices: Float64Array }
@@ -147,6 +148,23 @@ const FILLS: Record<string, (fields: any, box: Box) => Uint8Array | Float32Array
     const out = new Uint8Array(places.length * size);
     places.forEach((place, i) => out.set(bytes.subarray(place * size, (place + 1) * size), i * size));
     return out;
+  },
+  stored({ digest, dtype, shape: extents, axes = [], start = [] }, box) {
+    need(Object.hasOwn(DTYPES, dtype), `unknown dtype ${dtype}`);
+    const source = wholes(extents), { shape } = box, bytes = box.literals?.get(digest), size = sizeOf(dtype);
+    const order: number[] = axes.length ? axes : source.map((_, k) => k), corner = start.length ? wholes(start) : shape.map(() => 0);
+    need([...order].sort((a, b) => a - b).join() === [...source.keys()].join(), `stored: axes ${axes} of ${source}`);
+    need(shape.length === source.length && corner.length === source.length, `stored: ${source} in ${shape}`);
+    need(shape.every((extent, k) => corner[k] + extent <= source[order[k]]), `stored: ${shape} from ${corner} of ${source}`);
+    const isSame = dtype === box.dtype;
+    need(isSame || [dtype, box.dtype].every((one) => DTYPES[one].length > 2), `stored: ${dtype} as ${box.dtype}`);
+    need(bytes?.length === product(source) * size, `no stored tensor ${digest} of ${source} in ${dtype}`);
+    const strides = order.map((axis) => product(source.slice(axis + 1))), out = new Uint8Array(box.indices.length * size);
+    box.indices.forEach((_, i) => {
+      const at = strides.reduce((sum, stride, k) => sum + (corner[k] + along(shape, k, i)) * stride, 0);
+      out.set(bytes.subarray(at * size, (at + 1) * size), i * size);
+    });
+    return isSame ? out : encode(decode(out, dtype), box.dtype);
   },
   parts({ base, parts = [] }, box) {
     const out = bytesOf(base, box), size = sizeOf(box.dtype);

@@ -31,6 +31,18 @@ export const DTYPES: Record<string, [any, ...number[]]> = {
 };
 export const sizeOf = (dtype: string): number => DTYPES[dtype][0].BYTES_PER_ELEMENT;
 
+/** The numbers of bytes of a floating dtype: n * 2^(low + k) has the bits n + k * unit, as `encode` has it. */
+export function decode(bytes: Uint8Array, dtype: string): Float64Array {
+  const [Bits, bits, low, , inf, nan] = DTYPES[dtype];
+  if (dtype === 'F64') return new Float64Array(bytes.buffer);
+  const unit = pow2(bits - 1), minus = pow2(8 * sizeOf(dtype) - 1);
+  return Float64Array.from(new Bits(bytes.buffer), (word: number) => {
+    const size = word % minus, k = Math.max(Math.floor(size / unit) - 1, 0), finite = (size - k * unit) * pow2(low + k);
+    const x = size === nan || size > inf ? NaN : size === inf ? Infinity : finite;
+    return word < minus ? x : -x;
+  });
+}
+
 /** The bytes of numbers, each rounded to the dtype once. */
 export function encode(values: ArrayLike<number>, dtype: string): Uint8Array {
   if (dtype === 'C64') return encode(Array.from(values).flatMap((x) => [x, 0]), 'F32');

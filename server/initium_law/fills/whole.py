@@ -46,8 +46,8 @@ def orthogonal(fill: Orthogonal, place: Place) -> Writer:
         matrix = orthogonal_matrix(tall, fill.gain, place.engine.threads)
         return np.ascontiguousarray(matrix.T if wide else matrix).reshape(-1)
 
-    _check_size(fill, place.shape, place)
-    return _cached(fill, place, make, _rendering(place))
+    check_size(fill, place.shape, place)
+    return cached(fill, place, make, _rendering(place))
 
 
 def sparse(fill: Sparse, place: Place) -> Writer:
@@ -68,8 +68,8 @@ def sparse(fill: Sparse, place: Place) -> Writer:
             values.reshape(place.shape)[order <= last] = 0.0
         return values
 
-    _check_size(fill, place.shape, place)
-    return _cached(fill, place, make, _rendering(place))
+    check_size(fill, place.shape, place)
+    return cached(fill, place, make, _rendering(place))
 
 
 def permutation(fill: Permutation, place: Place) -> Writer:
@@ -85,8 +85,8 @@ def permutation(fill: Permutation, place: Place) -> Writer:
         order = np.sort(_order(_choice(place), np.arange(place.elements, dtype=np.uint64)))
         return (order & np.uint64(0xFFFFFFFF)).astype(np.float64)
 
-    _check_size(fill, place.shape, place)
-    return _cached(fill, place, make, lambda values: exact(values, place.dtype))
+    check_size(fill, place.shape, place)
+    return cached(fill, place, make, lambda values: exact(values, place.dtype))
 
 
 def norm_of(fill: NormOf, place: Place, write: Writer) -> Writer:
@@ -102,8 +102,8 @@ def norm_of(fill: NormOf, place: Place, write: Writer) -> Writer:
             f"norms along axis {fill.axis} of shape {list(fill.shape)} are {extent}, "
             f"and this tensor has {place.elements} elements"
         )
-    _check_size(fill, fill.shape, place)
-    _check_size(fill, place.shape, place)  # more only where the other tensor has no elements
+    check_size(fill, fill.shape, place)
+    check_size(fill, place.shape, place)  # more only where the other tensor has no elements
 
     def make() -> Singles:
         sums, inner = np.zeros(extent, np.float64), np.uint64(math.prod(fill.shape[fill.axis + 1 :]))
@@ -114,7 +114,7 @@ def norm_of(fill: NormOf, place: Place, write: Writer) -> Writer:
         with np.errstate(over="ignore"):
             return np.sqrt(sums).astype(np.float32)
 
-    return _cached(fill, place, make, _rendering(place))
+    return cached(fill, place, make, _rendering(place))
 
 
 @jit
@@ -126,7 +126,7 @@ def _add_squares(sums: Any, values: Any, start: Any, inner: Any) -> None:
         sums[(start + j) // inner % extent] += wide * wide
 
 
-def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Bytes]) -> Writer:
+def cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Bytes]) -> Writer:
     """A writer that reads what `make` returns from the engine's cache, and turns ranges of it into `elements`."""
     # Text, since -0.0 equals 0.0 as a number and makes other bytes; hashed, since fills can be large.
     spec = repr((place.seed, place.name, place.whole, place.start, place.stop, fill))
@@ -143,7 +143,8 @@ def _cached(fill: Fill, place: Place, make: Make, elements: Callable[[Any], Byte
     return place.local(write)
 
 
-def _check_size(fill: Fill, shape: Sequence[int], place: Place) -> None:
+def check_size(fill: Fill, shape: Sequence[int], place: Place) -> None:
+    """Notes that a tensor of this shape is made whole for `place`. TooLargeError beyond what the engine makes."""
     most = place.engine.whole_elements
     place.whole_elements.append(math.prod(shape))
     if math.prod(shape) > most:

@@ -11,12 +11,14 @@ from initium.contract.wording import counted
 from initium.errors import RecipeError, Violation
 from initium_law import MAX_ELEMENTS, Engine, prepare
 from initium_law.dtypes import FLOATS
-from initium_law.grammar import Fill
+from initium_law.engine import Reader
+from initium_law.grammar import Fill, Stored
 from initium_server.planning import casts
 from initium_server.planning.fields import At
 from initium_server.planning.initializers import Resolution
 from initium_server.planning.inventory import Inventory, InventoryTensor
-from initium_server.planning.rules import Rule, first, nothing_decided
+from initium_server.planning.rules import Rule, first, made, nothing_decided
+from initium_server.planning.stored import STORED
 from initium_server.planning.target import Model, Shape, Target, default_fill, unknown_tensor
 
 MAX_REFERENCES = 8
@@ -109,7 +111,7 @@ class _Others:
     def _fill(self, tensor: InventoryTensor) -> Fill:
         for owner in tensor.owners:
             if rule := first(self._rules, tensor, owner):
-                return rule.resolve(Target.of(tensor, owner, self.model)).fill
+                return made(self._rules, rule, Target.of(tensor, owner, self.model)).fill
         return default_fill(tensor)
 
 
@@ -130,10 +132,10 @@ class _Deciding:
         hits = [(rule, owner) for owner in tensor.owners if (rule := first(self._rules, tensor, owner))]
         if not hits:
             return self._default(tensor)
-        made = [self._resolve(rule, Target.of(tensor, owner, self._model)) for rule, owner in hits]
-        if None in made:
+        resolved = [self._resolve(rule, Target.of(tensor, owner, self._model)) for rule, owner in hits]
+        if None in resolved:
             raise _Undecided()
-        done = [assignment for assignment in made if assignment]
+        done = [assignment for assignment in resolved if assignment]
         if len(hits) > 1:
             _check_ties(tensor, [rule for rule, _ in hits], done)
         return done[0]
@@ -149,7 +151,7 @@ class _Deciding:
         """What the rule makes of the tensor; None, and a note on the rule, where it cannot apply."""
         rule.decided += 1
         try:
-            return self._finish(target.tensor, rule, rule.resolve(target))
+            return self._finish(target.tensor, rule, made(self._rules, rule, target))
         except (ValueError, OverflowError) as error:
             text = "its numbers are out of range" if isinstance(error, OverflowError) else str(error)
             where = error.field if isinstance(error, At) else rule.initializer
@@ -176,8 +178,15 @@ def _check_ties(tensor: InventoryTensor, hits: Sequence[Rule], made: Sequence[As
     raise _Undecided(Violation(different[0].path, message))
 
 
-_ANY_SIZE = Engine(whole_elements=MAX_ELEMENTS)
-"""Whether a server has the room for a fill shows when it takes the plan."""
+class _AnyStore:
+    """Takes every stored tensor, and reads none: planning draws nothing."""
+
+    def reader(self, fill: Stored) -> Reader:
+        return lambda begin, out: None
+
+
+_ANY = Engine(whole_elements=MAX_ELEMENTS, stores=_AnyStore())
+"""Whether a server has the room for a fill, or a stored tensor, shows when it takes the plan."""
 
 
 class _Finish:
@@ -196,7 +205,7 @@ class _Finish:
         fill = self._fills.setdefault(text, fill)
         key = text, tensor.shape, target  # Whether a fill fits does not depend on the name.
         if key not in self._drawable:
-            prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY_SIZE)
+            prepare(fill, 0, tensor.name, tensor.shape, target, self._literals, _ANY)
             self._drawable.add(key)
         if rule is None:
             return Assignment(tensor, target, fill)
@@ -212,6 +221,8 @@ def _target_dtype(tensor: InventoryTensor, rule: Rule | None, dtype: str) -> str
 
 
 def _tally_violations(rule: Rule, rules: Sequence[Rule], inventory: Inventory) -> list[Violation]:
+    if rule.loading and not rule.message.optional and (nothing := rule.loading.nothing()):
+        return [Violation(f"{rule.path}.{STORED}", nothing)]
     if rule.failures:
         where, text = rule.failures[0]
         more = f" (and {counted(len(rule.failures) - 1, 'more tensor')})" if len(rule.failures) > 1 else ""

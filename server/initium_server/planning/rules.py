@@ -10,11 +10,15 @@ from initium.contract.wording import counted, joined
 from initium.errors import RecipeError, Violation
 from initium.v1 import init_pb2
 from initium_law.dtypes import FLOATS
+from initium_law.grammar import Fill
 from initium_server.planning import casts, computed
+from initium_server.planning.fields import at
 from initium_server.planning.initializers import Resolution, resolve_rule
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
 from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_word
-from initium_server.planning.target import Target
+from initium_server.planning.stored import STORED, Loading, Sources
+from initium_server.planning.stored import check as check_stored
+from initium_server.planning.target import Target, default_fill
 
 MAX_DEPTH = 16
 """How deep rules may stand in one another."""
@@ -31,6 +35,8 @@ class Rule:
     matches: Matcher
     buffers: bool
     initializer: str
+    loading: Loading | None = None
+    """What a `stored` rule loads from, once that may be looked at."""
     decided: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Fields below the rule, and what is wrong with each."""
@@ -44,10 +50,11 @@ class Rule:
         return f"{self.path} {self.message.name}".rstrip()
 
     def hits(self, tensor: InventoryTensor, owner: Owner) -> bool:
-        return (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+        selected = (tensor.kind == "parameter" or self.buffers) and self.matches(tensor, owner)
+        return selected and (self.loading is None or self.loading.matches(tensor))
 
     def resolve(self, target: Target) -> Resolution:
-        """The rule's fill for a tensor. ValueError where it cannot apply."""
+        """The fill of a rule that does not load. ValueError where it cannot apply."""
         return resolve_rule(self.message, target)
 
 
@@ -56,8 +63,38 @@ def first(rules: Sequence[Rule], tensor: InventoryTensor, owner: Owner) -> Rule 
     return next((rule for rule in rules if rule.hits(tensor, owner)), None)
 
 
-def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
-    """Checks and compiles `rules`. Errors: RecipeError with every violation found."""
+def made(rules: Sequence[Rule], rule: Rule, target: Target) -> Resolution:
+    """The fill that one of the rules gives a tensor. ValueError where it cannot apply."""
+    if rule.loading is None:
+        return rule.resolve(target)
+    with at("computed"):
+        args, numbers = computed.arguments(rule.message, target)
+    with at(STORED):
+        return Resolution(rule.loading.fill(args, target.tensor, lambda: _rest(rules, rule, target)), numbers)
+
+
+def _rest(rules: Sequence[Rule], rule: Rule, target: Target) -> Fill:
+    """What the rules behind `rule`, or else the library, give a tensor. ValueError where that is nothing."""
+    later, tensor = rules[rule.index + 1 :], target.tensor
+    hits = ((hit, owner) for owner in tensor.owners if (hit := first(later, tensor, owner)))
+    found, owner = next(hits, (None, None))
+    if found is None or owner is None:
+        try:
+            return default_fill(tensor)
+        except ValueError as error:
+            raise ValueError(f"its rest has no rule, and {error}") from None
+    found.decided += 1
+    try:
+        return made(rules, found, Target.of(tensor, owner, target.model)).fill
+    except ValueError as error:
+        raise ValueError(f"its rest is for {found.label}: {error}") from None
+
+
+def compile_rules(rules: Sequence[init_pb2.InitRule], sources: Sources | None = None) -> list[Rule]:
+    """Checks and compiles `rules`; without `sources` those that load cannot be applied.
+
+    Errors: RecipeError with every violation found; PreconditionError for what is not in a store.
+    """
     compiled: list[Rule] = []
     violations: list[Violation] = []
     for i, rule in enumerate(rules):
@@ -66,11 +103,16 @@ def compile_rules(rules: Sequence[init_pb2.InitRule]) -> list[Rule]:
         violations += _violations(rule, path, 0)
         try:
             matcher = compile_selector(rule.match, f"{path}.match")
-            compiled.append(Rule(i, rule, matcher, selects_buffers(rule.match), rule.WhichOneof("initializer") or ""))
+            initializer = rule.WhichOneof("initializer") or ""
+            buffers = initializer == STORED or selects_buffers(rule.match)
+            compiled.append(Rule(i, rule, matcher, buffers, initializer))
         except RecipeError as error:
             violations += error.violations
     if violations:
         raise RecipeError(violations=violations)
+    for each in compiled:
+        if each.initializer == STORED and sources:
+            each.loading = Loading.of(each.message.stored, f"{each.path}.{STORED}", sources)
     return compiled
 
 
@@ -92,6 +134,10 @@ def _violations(rule: init_pb2.InitRule, path: str, depth: int) -> Iterator[Viol
     if not rule.WhichOneof("initializer"):
         yield Violation(path, f"the rule has no initializer; give exactly one of {', '.join(_NAMES)}")
         return
+    if rule.HasField(STORED):
+        yield from check_stored(rule.stored, f"{path}.{STORED}")
+        if depth:
+            yield Violation(f"{path}.{STORED}", "only an outermost rule can load; use `mismatch: fit` or two rules")
     yield from computed.violations(rule, path)
     for where, inside in inner_rules(rule, path):
         yield from _violations(inside, where, depth + 1)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -72,10 +72,18 @@ class Plans:
     """Resolves and checks plans, and keeps the latest ones within `held_bytes`."""
 
     def __init__(
-        self, pool: Pool, torch_pool: Pool, limits: Limits, engine: Engine, device: str, held_bytes: int
+        self,
+        pool: Pool,
+        torch_pool: Pool,
+        limits: Limits,
+        engine: Engine,
+        device: str,
+        held_bytes: int,
+        stores: Mapping[str, str],
     ) -> None:
+        """`stores`: what recipes may load from; `engine` reads the same."""
         self._pool, self._torch_pool = pool, torch_pool
-        self._limits, self._engine, self._device = limits, engine, device
+        self._limits, self._engine, self._device, self._stores = limits, engine, device, stores
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
         self._by_key: dict[tuple[str, str], str] = {}
         self._recipes: OrderedDict[tuple[str, bytes], str] = OrderedDict()
@@ -176,7 +184,10 @@ class Plans:
         return held
 
     def _resolve(self, recipe: recipe_pb2.Recipe, call: Call) -> Held:
-        """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once."""
+        """A recipe resolves to one plan on one server, whatever its seed, so a sweep over seeds builds once.
+
+        Not so one that loads from a store.
+        """
         seedless = recipe_pb2.Recipe()
         seedless.CopyFrom(recipe)
         seedless.ClearField("seed")
@@ -189,9 +200,11 @@ class Plans:
         data, needs = recipe.SerializeToString(), jobs.needs(recipe)
         if not self._pool.has(needs):  # A mistake in the recipe itself need not wait seconds for libraries.
             self._pool.run(jobs.check, data, call.cancelled)
-        job = partial(jobs.resolve, self._limits, self._device, self._engine.threads)
-        answer = self._pool.run(job, data, call.cancelled, needs)
-        held = self._hold(plan_pb2.Plan.FromString(answer), call)
+        job = partial(jobs.resolve, self._limits, self._device, self._engine.threads, self._stores)
+        plan = plan_pb2.Plan.FromString(self._pool.run(job, data, call.cancelled, needs))
+        held = self._hold(plan, call)
+        if plan.loads:  # What lies in a store may be another the next time.
+            return held
         with self._lock:
             self._recipes[key] = held.plan_digest
             while len(self._recipes) > MAX_RECIPES:

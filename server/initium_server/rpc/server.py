@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from initium.plan.limits import Limits
+from initium.plan.stores import Stores
 from initium_law import Cache, Engine, warm
 from initium_law.backends import backend_for
 from initium_server.rpc.plans import Plans
@@ -67,13 +68,15 @@ class Server:
         self._server = grpc.server(self._calls, options=_options(limits), maximum_concurrent_rpcs=2 * handlers)
         self.address = _listen(self._server, settings.listen)  # First: nothing is loaded where nobody can listen.
         backend, draw = backend_for(settings.device, settings.backend)
-        engine = Engine(draw, limits.whole_elements, Cache(settings.whole_bytes), settings.threads)
+        stores = Stores(settings.stores)
+        engine = Engine(draw, limits.whole_elements, Cache(settings.whole_bytes), settings.threads, stores)
         self._zygote = zygote or Zygote(preload=settings.warm)
         self._pool = Pool(self._zygote, settings.build, settings.build_workers)
         # Real models of generator `torch` take memory and time of their own, one after another.
         self._torch_pool = Pool(self._zygote, settings.torch, workers=1)
         self._streamer = Streamer(settings.threads, settings.digest)
-        plans = Plans(self._pool, self._torch_pool, limits, engine, settings.first_device, settings.held_bytes)
+        device, held = settings.first_device, settings.held_bytes
+        plans = Plans(self._pool, self._torch_pool, limits, engine, device, held, settings.stores)
         self._warming = threading.Timer(WARM_AFTER, warm)
         self._warming.daemon = True
         if settings.warm:

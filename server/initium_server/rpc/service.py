@@ -28,6 +28,7 @@ from initium_law.dtypes import FLOATS
 from initium_server.planning import selectors
 from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import ROLES
+from initium_server.planning.stored import STORED
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, message_field, read_frame
 from initium_server.rpc.plans import Call, Held, Plans
@@ -217,7 +218,7 @@ class Service:
             server_version=version("initium"),
             generators=GENERATORS,
             dtypes=FLOATS,
-            initializers=[*INITIALIZERS, LIBRARY_DEFAULT],
+            initializers=[*INITIALIZERS, LIBRARY_DEFAULT, STORED],
             libraries=versions(),
             module_types=sorted(torch_modules.ALLOWED),
             device=settings.first_device,
@@ -229,6 +230,7 @@ class Service:
             selector_keys=Selector.DESCRIPTOR.fields_by_name,
             roles=ROLES,
             features=FEATURES,
+            stores=sorted(settings.stores),
             limits=service_pb2.Limits(
                 message_bytes=limits.message_bytes,
                 plan_bytes=limits.plan_bytes,

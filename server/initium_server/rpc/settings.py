@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from initium.contract.leaves import leaf_digest
@@ -29,6 +29,8 @@ class Settings:
     """Memory for tensors that are made whole, such as orthogonal ones."""
     held_bytes: int = 256 << 20
     """Memory for plans that are kept for later calls; the latest is kept whatever its size."""
+    stores: Mapping[str, str] = field(default_factory=dict)
+    """Directories of checkpoints that recipes may load from, by the names that they use."""
     limits: Limits = field(default_factory=Limits)
     build: JobLimits = field(default_factory=JobLimits)
     torch: JobLimits = field(default_factory=lambda: JobLimits(3600, physical_memory() * 3 // 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from initium.contract.generators import TORCH
 from initium.contract.recipe import read_recipe
 from initium.plan.fills import encode_fill
 from initium.plan.limits import Limits, check_size
+from initium.plan.stores import Stores
 from initium.v1 import architecture_pb2, plan_pb2, recipe_pb2, service_pb2
 from initium_server import planning
 from initium_server.planning.inventory import TENSOR_KINDS, InventoryTensor
@@ -50,8 +52,11 @@ def _pytorch(name: str) -> Any:
     return importlib.import_module(_PYTORCH + name)
 
 
-def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
-    """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe."""
+def resolve(limits: Limits, device: str, threads: int, stores: Mapping[str, str], recipe: bytes) -> Work:
+    """Serialized Recipe to serialized, sealed Plan. Errors: InitiumError for all that can be wrong with a recipe.
+
+    `stores`: directories by name, from which the recipe may load.
+    """
     message = recipe_pb2.Recipe.FromString(recipe)
     optimizers = _pytorch("optimizers") if message.HasField("groups") else None
     generator = _pytorch("generator") if message.generator == TORCH else None
@@ -62,7 +67,7 @@ def resolve(limits: Limits, device: str, threads: int, recipe: bytes) -> Work:
         environment = generator.fingerprint(device, threads) if generator else {}
         gc.disable()  # Planning makes no cycles; to look for them among many tensors takes a tenth of its time.
         try:
-            plan = planning.resolve(message, inventory, optimizers, environment, limits, base)
+            plan = planning.resolve(message, inventory, optimizers, environment, limits, base, Stores(stores).source)
         finally:
             gc.enable()
         return plan.SerializeToString(deterministic=True)
@@ -146,7 +151,7 @@ def capabilities(device: str, threads: int, argument: bytes) -> Work:
 def run_torch(limits: Limits, directory: str, device: str, threads: int, plan: bytes) -> Work:
     """Runs a plan of generator `torch` and writes its weight files into `directory`. Returns nothing."""
     message, generator = plan_pb2.Plan.FromString(plan), _pytorch("generator")
-    resolved = resolve(limits, device, threads, message.recipe.SerializeToString())
+    resolved = resolve(limits, device, threads, {}, message.recipe.SerializeToString())
 
     def work() -> bytes:
         own = plan_pb2.Plan.FromString(resolved())
