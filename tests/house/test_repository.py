@@ -82,3 +82,12 @@ def test_extras_build_on_each_other() -> None:
 
 def test_the_picture_shows_what_the_commands_print(server_address: str) -> None:
     assert draw(session(server_address)) == PICTURE.read_text(), "run: python -m tests.house.terminal"
+
+
+def test_tests_that_papers_name_exist() -> None:
+    """A table that says which test holds a feature names tests that there are."""
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "initialization.md").read_text())
+    assert len(named) > 30
+    for path, function in named:
+        assert not function or f"def {function}(" in (ROOT / path).read_text(), f"{path}::{function}"
+        assert (ROOT / path).is_file(), path
