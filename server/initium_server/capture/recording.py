@@ -36,6 +36,10 @@ Drawn = Uniform | Normal | TruncNormal | Eye | Dirac | Orthogonal | Sparse | Per
 
 _UNKNOWABLE = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 
+_aten = torch.ops.aten
+_FILLS = frozenset((_aten.uniform_.default, _aten.normal_.default, _aten.fill_.Scalar, _aten.zero_.default))
+"""Of each tensor a model has one or more, and running them for fakes takes half of all the time."""
+
 
 class CaptureError(Exception):
     """A constructor asked for a value that only a real construction has."""
@@ -154,17 +158,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
         super().__init__()  # type: ignore[no-untyped-call]  # torch annotates no constructor here
         self.fake, self._ask = fake, ask
         self._cells: dict[int, Cell] = {}
+        self._checked: set[Any] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         frozen_args, frozen_kwargs = tree_map(self._freeze, (args, kwargs))
         try:
-            result = func(*args, **kwargs)
+            result = self._run(func, args, kwargs)
         except _UNKNOWABLE:
             return self._answer(func, frozen_args, frozen_kwargs)
         self._note_writes(func, frozen_args, frozen_kwargs)
         self._note_results(func, frozen_args, frozen_kwargs, result)
         return result
+
+    def _run(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The fake result. A fill in place changes nothing but the record, so one with the same numbers is run once."""
+        if func not in _FILLS or not isinstance(args[0], FakeTensor):
+            return func(*args, **kwargs)
+        key = func, args[0].dtype, args[1:], *kwargs.items()
+        if key not in self._checked:
+            func(*args, **kwargs)  # It refuses numbers that it does not take.
+            self._checked.add(key)
+        return args[0]
 
     def ref(self, tensor: torch.Tensor) -> Ref:
         """The values that a recorded tensor has now."""
