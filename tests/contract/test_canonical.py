@@ -116,7 +116,8 @@ def fill_in(message: Message, random: Random, depth: int = 0) -> Message:
                 if value.message_type is None:
                     target[text(random)] = scalar(value, random)
         elif field.message_type is not None and field.message_type.full_name == "google.protobuf.Struct":
-            target.update({text(random): random.choice([1e21, -0.5, 3, True, None, "\u2028", [1, {"a": 1e-7}], {}])})
+            for each in [target.add() for _ in range(random.randrange(3))] if field.is_repeated else [target]:
+                each.update({text(random): random.choice([1e21, -0.5, 3, True, None, "\u2028", [1, {"a": 1e-7}], {}])})
         elif field.message_type is not None:
             for each in [target.add() for _ in range(random.randrange(3))] if field.is_repeated else [target]:
                 each.SetInParent()

@@ -308,6 +308,24 @@ def test_bad_arguments_are_named_before_anything_is_built(fields: dict[str, Any]
     assert any(part in violation.message for part in text.split("|")), violation.message
 
 
+def test_an_explanation_says_why_a_tensor_is_not_loaded() -> None:
+    given = arrays() | {"head.weight": np.ones((7, 8), np.float32)}
+    del given["bn1.bias"]
+    rules = [load(missing="next", mismatch="next"), {"match": {"path": ["bn1.bias"]}, "ones": {}}]
+    recipe = json_format.ParseDict({"seed": 1, "init": {"rules": rules}}, recipe_pb2.Recipe())
+
+    def explained(name: str) -> Any:
+        return planning.explain(recipe, CONVNET, name, sources=lambda text: Checkpoint(given))
+
+    first, second = explained("bn1.bias").trials
+    assert (first.failed, second.text) == ("init.rules[0].stored", "it matches and decides")
+    assert first.text == "zoo/m has no tensor 'bn1.bias', so later rules decide"
+    assert explained("head.weight").trials[0].text == "'head.weight' of zoo/m has shape [7, 8], so later rules decide"
+    loaded = explained("conv1.weight")
+    assert (loaded.trials[0].text, loaded.tensor.initializer) == ("it matches and decides", "stored")
+    assert [(reach.matched, reach.decided) for reach in explained("").reaches] == [(7, 7), (1, 1)]
+
+
 def test_only_an_outermost_rule_loads() -> None:
     rule = {"match": {"every": True}, "pointwise": {"op": "sqrt", "operands": [{"stored": {"from": "zoo/m"}}]}}
     [violation] = failure(rule).violations

@@ -17,18 +17,24 @@ from initium_server.planning.inventory import TENSOR_KINDS, Inventory, Inventory
 from initium_server.planning.plan import planned_tensor
 from initium_server.planning.rules import Rule, compile_rules, first
 from initium_server.planning.selectors import first_failure
+from initium_server.planning.stored import STORED, Sources
 
 _BUFFER = "rules leave buffers alone, unless their selector names `role: [buffer]`"
 
 
 def explain(
-    recipe: recipe_pb2.Recipe, inventory: Inventory, name: str, base: Inventory | None = None
+    recipe: recipe_pb2.Recipe,
+    inventory: Inventory,
+    name: str,
+    base: Inventory | None = None,
+    sources: Sources | None = None,
 ) -> service_pb2.ExplainResponse:
     """What a checked recipe does to the tensor of that name, or, without a name, what each of its rules reaches.
 
-    Errors: RequestError for a name that the architecture does not have.
+    `base` and `sources` as in `resolve`. Errors: RequestError for a name that the architecture does not have;
+    PreconditionError for what is not in a store.
     """
-    rules = compile_rules(recipe.init.rules)
+    rules = compile_rules(recipe.init.rules, sources)
     if not name:
         return service_pb2.ExplainResponse(reaches=(_reach(rule, rules, inventory) for rule in rules))
     place, tensor = _find(inventory, name)
@@ -88,7 +94,10 @@ def _failure(rule: Rule, tensor: InventoryTensor, owner: Owner) -> tuple[str, st
     path = f"{rule.path}.match"
     if tensor.kind == "buffer" and not rule.buffers:
         return path, _BUFFER
-    return first_failure(rule.message.match, path, tensor, owner)
+    failed = first_failure(rule.message.match, path, tensor, owner)
+    if failed is None and rule.loading and not rule.loading.matches(tensor):
+        return f"{rule.path}.{STORED}", rule.loading.why_not(tensor)
+    return failed
 
 
 def _outcome(rule: Rule, winner: Rule | None) -> str:

@@ -124,6 +124,13 @@ class Loading:
             return self.message.missing != "next"
         return self._fits(name, tensor) or self.message.mismatch != "next"
 
+    def why_not(self, tensor: InventoryTensor) -> str:
+        """Why a tensor that the selector selects is left to later rules."""
+        name = self._find(tensor)
+        if name is None:
+            return f"{self.origin} has no tensor {self.missing[tensor.name][:200]!r}, so later rules decide"
+        return f"{name!r} of {self.origin} has shape {list(self._shape(name))}, so later rules decide"
+
     def fill(self, args: Any, tensor: InventoryTensor, rest: Callable[[], Fill]) -> Fill:
         """What the tensor loads; `rest`: what it would have without this rule. ValueError where it cannot be.
 

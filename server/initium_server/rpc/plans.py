@@ -138,7 +138,7 @@ class Plans:
             raise invalid("source", _NO_RECIPE, RequestError)
         with _under(kind):
             recipe = self._recipe(request, call)
-            job = partial(jobs.explain, self._limits, request.tensor)
+            job = partial(jobs.explain, self._limits, request.tensor, self._stores)
             return self._pool.run(job, recipe.SerializeToString(), call.cancelled, jobs.needs(recipe))
 
     def models(self, source: str, call: Call) -> service_pb2.ListModelsResponse:

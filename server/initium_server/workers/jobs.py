@@ -92,8 +92,8 @@ def inventory(limits: Limits, architecture: bytes) -> Work:
     return work
 
 
-def explain(limits: Limits, tensor: str, recipe: bytes) -> Work:
-    """Serialized Recipe and the name of a tensor to a serialized ExplainResponse."""
+def explain(limits: Limits, tensor: str, stores: Mapping[str, str], recipe: bytes) -> Work:
+    """Serialized Recipe and the name of a tensor to a serialized ExplainResponse. `stores`: as in `resolve`."""
     message = recipe_pb2.Recipe.FromString(recipe)
 
     def work() -> bytes:
@@ -102,7 +102,7 @@ def explain(limits: Limits, tensor: str, recipe: bytes) -> Work:
         planning.check_recipe(message)
         inventory, base = build_inventory(message.architecture), build_base(message.init)
         check_size("architecture", ((one.name, one.shape) for one in inventory.tensors), 0, limits)
-        return planning.explain(message, inventory, tensor, base).SerializeToString()
+        return planning.explain(message, inventory, tensor, base, Stores(stores).source).SerializeToString()
 
     return work
 
