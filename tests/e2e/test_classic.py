@@ -328,3 +328,17 @@ def test_the_last_draw_of_a_constructor_stays(tmp_path: Path, monkeypatch: pytes
     bound = math.sqrt(6 / (32 + 2))
     assert inventory.tensors[0].default == Uniform(-bound, bound)
     assert all(torch.equal(drawn[name], tensor) for name, tensor in real.state_dict().items())
+
+
+def test_a_preset_runs_as_the_rules_that_it_stands_for(client: initium.Client, tmp_path: Path) -> None:
+    recipe = recipe_of("by_class_name") | {"init": {"preset": "dcgan"}}
+    assert served(client, tmp_path / "out", recipe) == by_hand(by_class_name)
+
+
+def test_capabilities_have_the_presets_to_copy(client: initium.Client) -> None:
+    by_name = {preset.name: preset for preset in client.capabilities().presets}
+    assert by_name["dcgan"].summary.startswith("DCGAN")
+    recipe = recipe_of("by_class_name")
+    copied = client.resolve(recipe | {"init": yaml.safe_load(by_name["dcgan"].text)})
+    named = client.resolve(recipe | {"init": {"preset": "dcgan"}})
+    assert copied.weights_key == named.weights_key

@@ -26,7 +26,13 @@ def run(
 ) -> dict[str, Assignment]:
     """What each tensor gets, by its name."""
     messages = [json_format.ParseDict(rule, init_pb2.InitRule()) for rule in rules]
-    done = assign(inventory, compile_rules(messages), dtype, literals if literals is not None else {}, base)
+    done = assign(
+        inventory,
+        compile_rules(init_pb2.InitPolicy(rules=messages)),
+        dtype,
+        literals if literals is not None else {},
+        base,
+    )
     return {assignment.tensor.name: assignment for assignment in done}
 
 

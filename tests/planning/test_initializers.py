@@ -29,7 +29,7 @@ ROOT = math.sqrt(2.0)
 def resolved(name: str, arguments: dict[str, Any], shape: tuple[int, ...]) -> Resolution:
     """What the initializer makes of a tensor `w`, by way of a rule."""
     rule = json_format.ParseDict({"match": {"every": True}, name: arguments}, init_pb2.InitRule())
-    (done,) = assign(Inventory((tensor("w", shape),)), compile_rules([rule]), "F32", {})
+    (done,) = assign(Inventory((tensor("w", shape),)), compile_rules(init_pb2.InitPolicy(rules=[rule])), "F32", {})
     return Resolution(done.fill, done.numbers)
 
 

@@ -111,7 +111,7 @@ def test_what_the_contract_allows_passes(fields: dict[str, Any]) -> None:
 
 
 def test_the_rules_are_compiled_in_their_order() -> None:
-    rules = compile_rules(recipe(init={"rules": [ONES | {"name": "first"}, {"match": ALL, "zeros": {}}]}).init.rules)
+    rules = compile_rules(recipe(init={"rules": [ONES | {"name": "first"}, {"match": ALL, "zeros": {}}]}).init)
     assert [(rule.label, rule.initializer) for rule in rules] == [
         ("init.rules[0] first", "ones"),
         ("init.rules[1]", "zeros"),

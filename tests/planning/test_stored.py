@@ -69,7 +69,7 @@ def run(
 ) -> dict[str, Assignment]:
     given = checkpoint or Checkpoint(arrays())
     messages = [json_format.ParseDict(rule, init_pb2.InitRule()) for rule in rules]
-    done = assign(inventory, compile_rules(messages, lambda text: given), "F32", {})
+    done = assign(inventory, compile_rules(init_pb2.InitPolicy(rules=messages), lambda text: given), "F32", {})
     return {each.tensor.name: each for each in done}
 
 
@@ -359,7 +359,7 @@ def test_what_is_not_in_a_store_is_placed() -> None:
         raise PreconditionError("there is no store 'zoo' here", "NOT_IN_STORE")
 
     with pytest.raises(InitiumError) as caught:
-        compile_rules([json_format.ParseDict(load(), init_pb2.InitRule())], sources)
+        compile_rules(init_pb2.InitPolicy(rules=[json_format.ParseDict(load(), init_pb2.InitRule())]), sources)
     assert caught.value.reason == "NOT_IN_STORE"
     assert [each.field for each in caught.value.violations] == ["init.rules[0].stored.from"]
 

@@ -48,7 +48,12 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
             yield f"{key}:"
             yield from (f"  {name}: {item}" for name, item in value.items())
         else:
-            yield f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            yield f"{key}: {', '.join(map(_shown, value)) if isinstance(value, list) else value}"
+
+
+def _shown(item: Any) -> str:
+    """A word of a list, or the name of a preset, whose text `--json` has."""
+    return str(item["name"] if isinstance(item, dict) else item)
 
 
 def _explain(args: argparse.Namespace) -> int:

@@ -106,7 +106,9 @@ def fill_words(plan: Plan, tensor: PlannedTensor, short: bool = False) -> str:
         return words.fill(tensor.fill, short)
     found = _RULE.fullmatch(tensor.rule)
     rules = plan.recipe.init.rules
-    return _call(rules[int(found[1])]) if found and int(found[1]) < len(rules) else "library default"
+    if found and int(found[1]) < len(rules):
+        return _call(rules[int(found[1])])
+    return tensor.initializer or "library default"  # A preset's rule does not stand in the recipe.
 
 
 def _call(rule: InitRule) -> str:

@@ -8,12 +8,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class InitPolicy(_message.Message):
-    __slots__ = ("rules", "base")
+    __slots__ = ("rules", "preset", "base")
     RULES_FIELD_NUMBER: _ClassVar[int]
+    PRESET_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[InitRule]
+    preset: str
     base: BaseShapes
-    def __init__(self, rules: _Optional[_Iterable[_Union[InitRule, _Mapping]]] = ..., base: _Optional[_Union[BaseShapes, _Mapping]] = ...) -> None: ...
+    def __init__(self, rules: _Optional[_Iterable[_Union[InitRule, _Mapping]]] = ..., preset: _Optional[str] = ..., base: _Optional[_Union[BaseShapes, _Mapping]] = ...) -> None: ...
 
 class BaseShapes(_message.Message):
     __slots__ = ("architecture", "shapes")

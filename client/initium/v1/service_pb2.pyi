@@ -314,7 +314,7 @@ class GetCapabilitiesRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetCapabilitiesResponse(_message.Message):
-    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles", "features", "stores")
+    __slots__ = ("server_version", "generators", "dtypes", "initializers", "libraries", "module_types", "device", "backend", "threads", "limits", "plan_version", "optimizers", "oldest_plan_version", "torch_environment", "fill_kinds", "selector_keys", "roles", "features", "stores", "presets")
     class LibrariesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -348,6 +348,7 @@ class GetCapabilitiesResponse(_message.Message):
     ROLES_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     STORES_FIELD_NUMBER: _ClassVar[int]
+    PRESETS_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     generators: _containers.RepeatedScalarFieldContainer[str]
     dtypes: _containers.RepeatedScalarFieldContainer[str]
@@ -367,7 +368,18 @@ class GetCapabilitiesResponse(_message.Message):
     roles: _containers.RepeatedScalarFieldContainer[str]
     features: _containers.RepeatedScalarFieldContainer[str]
     stores: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ..., stores: _Optional[_Iterable[str]] = ...) -> None: ...
+    presets: _containers.RepeatedCompositeFieldContainer[Preset]
+    def __init__(self, server_version: _Optional[str] = ..., generators: _Optional[_Iterable[str]] = ..., dtypes: _Optional[_Iterable[str]] = ..., initializers: _Optional[_Iterable[str]] = ..., libraries: _Optional[_Mapping[str, str]] = ..., module_types: _Optional[_Iterable[str]] = ..., device: _Optional[str] = ..., backend: _Optional[str] = ..., threads: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., plan_version: _Optional[int] = ..., optimizers: _Optional[_Iterable[str]] = ..., oldest_plan_version: _Optional[int] = ..., torch_environment: _Optional[_Mapping[str, str]] = ..., fill_kinds: _Optional[_Iterable[str]] = ..., selector_keys: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[str]] = ..., stores: _Optional[_Iterable[str]] = ..., presets: _Optional[_Iterable[_Union[Preset, _Mapping]]] = ...) -> None: ...
+
+class Preset(_message.Message):
+    __slots__ = ("name", "summary", "text")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    text: str
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("message_bytes", "leaf_bytes", "elements", "literal_bytes", "build_seconds", "build_bytes", "module_depth", "tensors", "whole_elements", "plan_bytes", "streams", "builds", "held_bytes", "modules", "axes", "parts", "fill_depth", "selector_depth", "page_size", "torch_seconds", "torch_bytes")

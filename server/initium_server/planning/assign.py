@@ -49,8 +49,8 @@ def assign(
 ) -> list[Assignment]:
     """Decides every tensor of `inventory`, or one; literals that rules and casts make are added to `literals`.
 
-    Errors: RecipeError with a violation for each rule that cannot apply or decides nothing, and each
-    tensor that has neither rule nor default fill.
+    Errors: RecipeError with a violation for each rule that cannot apply or decides nothing, a preset that decides
+    nothing, and each tensor that has neither rule nor default fill.
     """
     violations: list[Violation] = []
     assignments: list[Assignment] = []
@@ -60,7 +60,9 @@ def assign(
             assignments.append(deciding.decide(tensor))
         except _Undecided as undecided:
             violations += undecided.violations
-    tallied = [rule for rule in rules if rule.failures] if only else rules
+    useless = [] if only else _useless_preset(rules)
+    tallied = [rule for rule in rules if (rule.failures if only else not (useless and rule.preset))]
+    violations += useless
     violations += [v for rule in tallied for v in _tally_violations(rule, rules, inventory)]
     if violations:
         raise RecipeError(violations=violations)
@@ -231,4 +233,18 @@ def _tally_violations(rule: Rule, rules: Sequence[Rule], inventory: Inventory) -
         return []
     matched = ((tensor, owner) for tensor in inventory.tensors for owner in tensor.owners if rule.hits(tensor, owner))
     shadows = Counter(one.label for tensor, owner in matched if (one := first(rules, tensor, owner)))
-    return [nothing_decided(rule.path, rule.message.match, shadows, inventory)]
+    if not rule.preset:
+        return [nothing_decided(rule.path, rule.message.match, shadows, inventory)]
+    text = f"no tensor of this model is what {rule.label} is for; {_OTHER}"
+    return [] if shadows else [Violation(rule.path, text)]  # A recipe's own rules may replace parts of a preset.
+
+
+_OTHER = "take another preset, or write rules of your own; `initium capabilities` lists presets and has their rules"
+
+
+def _useless_preset(rules: Sequence[Rule]) -> list[Violation]:
+    """A preset that decides for no tensor, whether its rules match none or stand behind the recipe's own."""
+    ours = [rule for rule in rules if rule.preset]
+    if not ours or any(rule.decided for rule in ours):
+        return []
+    return [Violation("init.preset", f"the preset {ours[0].preset} decides for no tensor; remove it, or {_OTHER}")]

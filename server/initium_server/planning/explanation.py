@@ -34,7 +34,7 @@ def explain(
     `base` and `sources` as in `resolve`. Errors: RequestError for a name that the architecture does not have;
     PreconditionError for what is not in a store.
     """
-    rules = compile_rules(recipe.init.rules, sources)
+    rules = compile_rules(recipe.init, sources)
     if not name:
         return service_pb2.ExplainResponse(reaches=(_reach(rule, rules, inventory) for rule in rules))
     place, tensor = _find(inventory, name)

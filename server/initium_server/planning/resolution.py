@@ -40,11 +40,13 @@ def check_recipe(recipe: recipe_pb2.Recipe) -> None:
     if recipe.generator == TORCH and recipe.architecture.WhichOneof("kind") == "tensors":
         found.append(Violation("generator", "`torch` runs a PyTorch model; a bare tensor list needs `stream-v1`"))
     found += check_base(recipe.init)
-    for i, rule in enumerate(recipe.init.rules if recipe.generator == TORCH else ()):
-        found += _not_of_torch(rule, f"init.rules[{i}]")
     if found:
         raise RecipeError(violations=found)
-    compile_rules(recipe.init.rules)
+    rules = compile_rules(recipe.init)
+    if recipe.generator == TORCH:
+        found = [violation for rule in rules for violation in _not_of_torch(rule.message, rule.path)]
+    if found:
+        raise RecipeError(violations=found)
 
 
 def _not_of_torch(rule: init_pb2.InitRule, path: str) -> Iterator[Violation]:
@@ -79,7 +81,7 @@ def resolve(
     check_size("architecture", ((tensor.name, tensor.shape) for tensor in inventory.tensors), 0, limits)
     dtype, literals = recipe.dtype or "F32", dict(inventory.literals)
     shapes = base_shapes(recipe.init, inventory, base)
-    rules = compile_rules(recipe.init.rules, sources)
+    rules = compile_rules(recipe.init, sources)
     assignments = assign(inventory, rules, dtype, literals, shapes)
     grouping = None
     if recipe.HasField("groups"):

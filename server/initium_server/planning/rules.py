@@ -15,6 +15,7 @@ from initium_server.planning import casts, computed
 from initium_server.planning.fields import at
 from initium_server.planning.initializers import Resolution, resolve_rule
 from initium_server.planning.inventory import Inventory, InventoryTensor, Owner
+from initium_server.planning.presets import rules_of
 from initium_server.planning.selectors import Matcher, compile_selector, selects_buffers, unknown_word
 from initium_server.planning.stored import STORED, Loading, Sources
 from initium_server.planning.stored import check as check_stored
@@ -31,19 +32,19 @@ class Rule:
     """A compiled init rule, and the tallies for its errors."""
 
     index: int
+    """Its place among all rules of the recipe and its preset."""
+    path: str
     message: init_pb2.InitRule
     matches: Matcher
     buffers: bool
     initializer: str
+    preset: str = ""
+    """The preset that it belongs to, if it does."""
     loading: Loading | None = None
     """What a `stored` rule loads from, once that may be looked at."""
     decided: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Fields below the rule, and what is wrong with each."""
-
-    @property
-    def path(self) -> str:
-        return f"init.rules[{self.index}]"
 
     @property
     def label(self) -> str:
@@ -90,22 +91,21 @@ def _rest(rules: Sequence[Rule], rule: Rule, target: Target) -> Fill:
         raise ValueError(f"its rest is for {found.label}: {error}") from None
 
 
-def compile_rules(rules: Sequence[init_pb2.InitRule], sources: Sources | None = None) -> list[Rule]:
-    """Checks and compiles `rules`; without `sources` those that load cannot be applied.
+def compile_rules(policy: init_pb2.InitPolicy, sources: Sources | None = None) -> list[Rule]:
+    """Checks and compiles a policy's own rules, then its preset's; without `sources` those that load cannot be applied.
 
     Errors: RecipeError with every violation found; PreconditionError for what is not in a store.
     """
     compiled: list[Rule] = []
     violations: list[Violation] = []
-    for i, rule in enumerate(rules):
-        path = f"init.rules[{i}]"
+    for path, preset, rule in _placed(policy):
         violations += _outer_violations(rule, path)
         violations += _violations(rule, path, 0)
         try:
             matcher = compile_selector(rule.match, f"{path}.match")
             initializer = rule.WhichOneof("initializer") or ""
             buffers = initializer == STORED or selects_buffers(rule.match)
-            compiled.append(Rule(i, rule, matcher, buffers, initializer))
+            compiled.append(Rule(len(compiled), path, rule, matcher, buffers, initializer, preset))
         except RecipeError as error:
             violations += error.violations
     if violations:
@@ -114,6 +114,14 @@ def compile_rules(rules: Sequence[init_pb2.InitRule], sources: Sources | None = 
         if each.initializer == STORED and sources:
             each.loading = Loading.of(each.message.stored, f"{each.path}.{STORED}", sources)
     return compiled
+
+
+def _placed(policy: init_pb2.InitPolicy) -> Iterator[tuple[str, str, init_pb2.InitRule]]:
+    """Every rule of a policy in order, with its path, and with the preset that it belongs to."""
+    for i, rule in enumerate(policy.rules):
+        yield f"init.rules[{i}]", "", rule
+    for i, rule in enumerate(rules_of(policy.preset) if policy.preset else ()):
+        yield f"init.preset[{policy.preset}].rules[{i}]", policy.preset, rule
 
 
 def _outer_violations(rule: init_pb2.InitRule, path: str) -> Iterator[Violation]:

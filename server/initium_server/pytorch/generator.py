@@ -73,7 +73,7 @@ def check_resolved_here(plan: plan_pb2.Plan, own: plan_pb2.Plan) -> None:
 def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
     """The finished tensors by name, on the CPU, cast to the plan's dtypes."""
     recipe = plan.recipe
-    inventory, rules = build_inventory(recipe.architecture), compile_rules(recipe.init.rules)
+    inventory, rules = build_inventory(recipe.architecture), compile_rules(recipe.init)
     shapes = base_shapes(recipe.init, inventory, build_base(recipe.init))
     planned = model_of(inventory, rules, dict(inventory.literals), shapes)
     torch.manual_seed(plan.seed)

@@ -29,6 +29,7 @@ from initium_server.planning import selectors
 from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import ROLES
 from initium_server.planning.stored import STORED
+from initium_server.planning.presets import presets
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, message_field, read_frame
 from initium_server.rpc.plans import Call, Held, Plans
@@ -229,6 +230,7 @@ class Service:
             fill_kinds=Fill.DESCRIPTOR.fields_by_name,
             selector_keys=Selector.DESCRIPTOR.fields_by_name,
             roles=ROLES,
+            presets=[service_pb2.Preset(name=p.name, summary=p.summary, text=p.text) for p in presets().values()],
             features=FEATURES,
             stores=sorted(settings.stores),
             limits=service_pb2.Limits(
