@@ -173,7 +173,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an empty list of integers": (rule(match={"ndim": []}), f"{RULE}.match.ndim: is an empty list; remove the key"),
     "a key that is a number": ({**recipe(), 7: 1}, "7: unknown key; the keys are architecture, seed, generator, dtype, "
                                "init, groups, output"),
-    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules, base"),
+    "a number as a mapping": (recipe(init=3), "init: must be a mapping, not a number; its keys are rules, preset, "
+                              "base"),
     "text as a boolean": (rule(match={"tied": "true"}), f"{RULE}.match.tied: must be true or false, not 'true'"),
     "a boolean as a number": (rule(normal={"std": True}), f"{RULE}.normal.std: must be a number, not a boolean"),
     "a list as a number": (rule(normal={"std": [1]}), f"{RULE}.normal.std: must be a number, not a list"),

@@ -239,6 +239,19 @@ def test_fan_out_of_transposed_convolutions_is_torchs(client: initium.Client, tm
     assert weight.resolved["fan"] == str(8 * 3 * 5)  # torch takes axis 0 for fan out, which has the inputs here
 
 
+def test_given_weights_are_copied_and_written_as_they_stand(client: initium.Client, tmp_path: Path) -> None:
+    manifest = client.generate(CLASSIC / "given_weights.yaml", tmp_path / "out")
+    state = load((tmp_path / "out" / "model.safetensors").read_bytes())
+    sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    assert torch.equal(state["edges.weight"], torch.stack([sobel, sobel.T]).unsqueeze(1))
+    assert torch.equal(state["target.weight"], state["online.weight"])
+    assert torch.equal(state["target.bias"], state["online.bias"])
+    assert state["online.weight"].unique().numel() > 500
+    assert [tensor.name for tensor in manifest.plan.tensors if not tensor.trainable] == ["edges.weight"]
+    with pytest.raises(RecipeError, match=r"init\.rules\[0\]\.values: torch\.nn\.init has no such function"):
+        client.resolve(recipe_of("given_weights") | {"generator": "torch"})
+
+
 # --- face recognition --------------------------------------------------------------------------------------------
 
 FACES: dict[str, tuple[Callable[[int], nn.Module], int, int]] = {

@@ -239,7 +239,7 @@ def _tally_violations(rule: Rule, rules: Sequence[Rule], inventory: Inventory) -
     return [] if shadows else [Violation(rule.path, text)]  # A recipe's own rules may replace parts of a preset.
 
 
-_OTHER = "take another preset, or write rules of your own; `initium capabilities` lists presets and has their rules"
+_OTHER = "take another preset, or write rules of your own; `initium capabilities --json` has the rules of all presets"
 
 
 def _useless_preset(rules: Sequence[Rule]) -> list[Violation]:

@@ -28,8 +28,8 @@ from initium_law.dtypes import FLOATS
 from initium_server.planning import selectors
 from initium_server.planning.initializers import INITIALIZERS, LIBRARY_DEFAULT
 from initium_server.planning.inventory import ROLES
-from initium_server.planning.stored import STORED
 from initium_server.planning.presets import presets
+from initium_server.planning.stored import STORED
 from initium_server.rpc import status
 from initium_server.rpc.framing import chunk_frame, message_field, read_frame
 from initium_server.rpc.plans import Call, Held, Plans
