@@ -22,7 +22,7 @@ import pytest
 
 import initium
 from initium import cli
-from initium.cli import words
+from initium.cli import capabilities, words
 from initium.cli.progress import progress
 from initium.cli.table import table
 from initium.client import local_server
@@ -247,6 +247,8 @@ def test_violations_come_one_a_line(server: FakeServer, recipe: str, capsys: Any
 def test_capabilities(server: FakeServer, capsys: Any) -> None:
     assert run("capabilities", "--server", server.address) == 0
     assert capsys.readouterr().out == "server_version: fake\ndevice: none\n"
+    listed = {"roles": ["norm", "head"], "presets": [{"name": "gpt2", "text": "rules: []"}, {"name": "llama"}]}
+    assert list(capabilities._lines(listed)) == ["roles: norm, head", "presets: gpt2, llama"]
     assert run("capabilities", "--server", server.address, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"server_version": "fake", "device": "none"}
 

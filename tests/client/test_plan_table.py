@@ -206,9 +206,11 @@ def test_under_generator_torch_the_rule_is_the_fill() -> None:
     plan = Plan(generator="torch", recipe=json_format.ParseDict({"init": rules}, Recipe()))
     plan.tensors.add(name="a", rule="init.rules[0]", initializer="kaiming_normal", dtype="F32")
     plan.tensors.add(name="b", dtype="F32", ordinal=1)
+    plan.tensors.add(name="c", rule="init.preset[gpt2].rules[0]", initializer="normal", dtype="F32", ordinal=2)
     shown = [re.split("  +", line) for line in lines(plan)]
     assert shown[1][4] == "kaiming_normal(mode=fan_out)"
     assert shown[2][3:5] == ["library default", "library default"]
+    assert shown[3][3:5] == ["init.preset[gpt2].rules[0]", "normal"]
 
 
 def test_coverage_counts_what_each_rule_decided() -> None:
