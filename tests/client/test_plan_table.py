@@ -210,7 +210,7 @@ def test_under_generator_torch_the_rule_is_the_fill() -> None:
     shown = [re.split("  +", line) for line in lines(plan)]
     assert shown[1][4] == "kaiming_normal(mode=fan_out)"
     assert shown[2][3:5] == ["library default", "library default"]
-    assert shown[3][3:5] == ["init.preset[gpt2].rules[0]", "normal"]
+    assert shown[3][3:5] == ["init.preset[gpt2].rules[0]: normal", "normal"]
 
 
 def test_coverage_counts_what_each_rule_decided() -> None:
