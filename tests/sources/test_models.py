@@ -82,6 +82,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "xcit": ("timm", "xcit_nano_12_p16_224", {"depth": 1}),
     "eva": ("timm", "eva02_tiny_patch14_224", {"depth": 1}),
     "swinv2": ("timm", "swinv2_tiny_window8_256", {"depths": [1, 1, 1, 1]}),
+    "rope mixed": ("timm", "vit_small_patch16_rope_mixed_224", {"depth": 1}),
     "efficientformer": ("timm", "efficientformer_l1", {}),
 }
 
