@@ -44,7 +44,10 @@ def words_of(fill: Fill) -> set[str]:
     return {word}.union(*map(words_of, inner_fills(fill)))
 
 
-def names(source: str) -> Iterator[tuple[str, str, str]]:
+Job = tuple[str, str, str]
+
+
+def names(source: str) -> Iterator[Job]:
     """Source, name and model type of every model of a library that builds without arguments."""
     if source in ("timm", "torchvision"):
         from initium_server.sources.library import models
@@ -60,8 +63,8 @@ def names(source: str) -> Iterator[tuple[str, str, str]]:
         yield from ((source, head, kind) for kind in getattr(mapping, "_model_mapping", ()))
 
 
-def measure(source: str, name: str, kind: str) -> dict[str, Any]:
-    """Captures a model, builds it and compares every byte."""
+def measure(source: str, name: str, kind: str, most: int) -> dict[str, Any]:
+    """Captures a model and, if it has at most so many elements, builds it and compares every byte."""
     import torch
 
     from initium.errors import InitiumError
@@ -85,7 +88,7 @@ def measure(source: str, name: str, kind: str) -> dict[str, Any]:
         "words": sorted(set().union(*map(words_of, fills.values()))),
         "capture_seconds": round(time.monotonic() - start, 2),
     }
-    if elements > MOST_ELEMENTS:
+    if elements > most:
         return {**row, "skipped": f"{elements:,} elements"}
     torch.manual_seed(1)
     model = build_model(declared)
@@ -105,18 +108,18 @@ def beyond(fills: dict[str, Fill], real: dict[str, Any]) -> tuple[int, int]:
     return far, count
 
 
-def _child(job: tuple[str, str, str], pipe: Any) -> None:
+def _child(job: Job, most: int, pipe: Any) -> None:
     try:
-        pipe.send(measure(*job))
+        pipe.send(measure(*job, most))
     except BaseException as error:  # Whatever happens is this model's result.
         pipe.send({"failed": f"{type(error).__name__}: {error}"[:500]})
 
 
-def in_a_process(job: tuple[str, str, str]) -> dict[str, Any]:
+def in_a_process(job: Job, most: int = MOST_ELEMENTS) -> dict[str, Any]:
     """What `measure` gives, or how its process ended."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(job, theirs))
+    process = context.Process(target=_child, args=(job, most, theirs))
     start = time.monotonic()
     process.start()
     theirs.close()
@@ -154,6 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.prove.coverage", description=__doc__)
     parser.add_argument("--source", action="append", choices=["torchvision", "timm", "transformers"])
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth model")
+    parser.add_argument("--elements", type=int, default=MOST_ELEMENTS, metavar="N", help="of the largest that is built")
     args = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / "coverage.jsonl"
@@ -162,7 +166,7 @@ def main() -> int:
     for source in args.source or ["torchvision", "timm", "transformers"]:
         for job in list(names(source))[:: args.every]:
             if job not in done:
-                rows.append({"model": job, **in_a_process(job)})
+                rows.append({"model": job, **in_a_process(job, args.elements)})
                 with path.open("a") as out:
                     out.write(json.dumps(rows[-1]) + "\n")
                 print(*job, rows[-1]["seconds"], file=sys.stderr, flush=True)
