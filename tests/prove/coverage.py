@@ -29,7 +29,7 @@ SIGMAS = 10.0
 
 EVERY_WORD = frozenset(
     [
-        *("constant", "uniform", "normal", "trunc_normal", "literal", "parts", "copy", "norm_of", "orthogonal"),
+        *("constant", "uniform", "normal", "trunc_normal", "literal", "parts", "norm_of", "orthogonal"),
         *("broadcast", "add", "multiply", "divide", "clamp", "exp", "log", "expm1", "cos", "sine"),
     ]
 )
