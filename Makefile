@@ -56,6 +56,7 @@ serve: $(STAMP)
 prove: $(STAMP)
 	$(BIN)/python -m pytest tests -m prove
 	$(BIN)/python -m tests.prove
+	$(BIN)/python -m tests.prove.coverage
 	tests/prove/dieharder.sh
 
 # Nine minutes on a machine with a GPU: the same bytes, and how fast; figures as Markdown in TO.

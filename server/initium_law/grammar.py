@@ -189,7 +189,18 @@ class Parts:
     parts: tuple[Part, ...]
 
 
-POINTWISE = {"add": 2, "multiply": 2, "divide": 2, "clamp": 3, "sqrt": 1, "exp": 1, "log": 1, "expm1": 1, "cos": 1}
+POINTWISE = {
+    "add": 2,
+    "multiply": 2,
+    "divide": 2,
+    "clamp": 3,
+    "sqrt": 1,
+    "exp": 1,
+    "log": 1,
+    "expm1": 1,
+    "cos": 1,
+    "sine": 1,
+}
 """The pointwise functions and their numbers of operands; clamp takes value, lower and upper bound."""
 
 Random = Uniform | Normal | TruncNormal

@@ -54,7 +54,7 @@ FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "log": torch.log,
     "expm1": torch.expm1,
     "cos": torch.cos,
-    "sin": torch.sin,
+    "sine": torch.sin,
 }
 
 

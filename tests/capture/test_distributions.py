@@ -92,6 +92,7 @@ CHAINS: dict[str, tuple[Change, Callable[[Fill], Fill]]] = {
     "exp": (lambda t: t.exp(), lambda x: op("exp", x)),
     "expm1_": (lambda t: t.expm1_(), lambda x: op("expm1", x)),
     "cos": (lambda t: t.cos(), lambda x: op("cos", x)),
+    "sin_": (lambda t: t.sin_(), lambda x: op("sine", x)),
     "log": (lambda t: t.log(), lambda x: op("log", x)),
     "sqrt": (lambda t: t.sqrt(), lambda x: op("sqrt", x)),
     "clamped inside": (lambda t: t.clamp(0.5, 2), lambda x: op("clamp", x, 0.5, 2)),

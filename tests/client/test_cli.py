@@ -444,9 +444,7 @@ def test_a_local_server_that_refuses_its_flags_is_bad_input(
 
 
 FILLS = {
-    "pointwise(op=add, operands=[constant(1)])": Fill(
-        pointwise=PointwiseFill(op="add", operands=[Fill(constant=ConstantFill(value="0x1p+0"))])
-    ),
+    "add(1)": Fill(pointwise=PointwiseFill(op="add", operands=[Fill(constant=ConstantFill(value="0x1p+0"))])),
     "copy(name=fc.dead, fill=constant(0))": Fill(
         copy=CopyFill(name="fc.dead", fill=Fill(constant=ConstantFill(value="0x0p+0")))
     ),
@@ -460,6 +458,27 @@ FILLS = {
 @pytest.mark.parametrize("text", FILLS)
 def test_fills_in_words(text: str) -> None:
     assert words.fill(FILLS[text]) == text
+
+
+def pointwise(op: str, *operands: Fill | str) -> Fill:
+    of = [Fill(constant=ConstantFill(value=x)) if isinstance(x, str) else x for x in operands]
+    return Fill(pointwise=PointwiseFill(op=op, operands=of))
+
+
+ONE, U = "0x1p+0", FILLS["uniform(low=-1, high=1)"]
+ARITHMETIC = {
+    "uniform(low=-1, high=1) * 1 + 1": pointwise("add", pointwise("multiply", U, ONE), ONE),
+    "1 + exp(uniform(low=-1, high=1))": pointwise("add", ONE, pointwise("exp", U)),
+    "(uniform(low=-1, high=1) + 1) * 1": pointwise("multiply", pointwise("add", U, ONE), ONE),
+    "1 / (uniform(low=-1, high=1) / 1)": pointwise("divide", ONE, pointwise("divide", U, ONE)),
+    "1 + (1 + 1) + 1": pointwise("add", pointwise("add", ONE, pointwise("add", ONE, ONE)), ONE),
+    "clamp(uniform(low=-1, high=1), 1, 1)": pointwise("clamp", U, ONE, ONE),
+}
+
+
+@pytest.mark.parametrize("text", ARITHMETIC)
+def test_functions_are_written_as_arithmetic_is(text: str) -> None:
+    assert words.fill(ARITHMETIC[text]) == text
 
 
 def test_parts_in_words() -> None:

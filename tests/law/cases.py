@@ -258,6 +258,8 @@ TENSORS: list[Tensor] = [
     (7, "s", "F32", (2, 3, 4), Broadcast((0,), _stored(SINGLES, "F32", (1, 3, 4)))),
     (7, "s", "F32", (4, 5), Parts(Normal(0.0, 1.0), (Part((1, 1), (4, 5), _stored(SINGLES, "F32", (4, 3), (1, 0))),))),
     (7, "s", "BF16", (5,), _TILES),
+    (7, "sine", "F32", (5,), Pointwise("sine", (Arange(-2.0, 1.5, 0),))),
+    (7, "sine", "F32", (3,), Pointwise("sine", (Arange(2.0**20 - 0.125, 0.125, 0),))),
 ]
 """Small enough to read."""
 

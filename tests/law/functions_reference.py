@@ -1,4 +1,4 @@
-"""exp, log, expm1 and cos once more, with Python's floats one by one, after `proto/stream-v1.md`."""
+"""exp, log, expm1, cos and sine once more, with Python's floats one by one, after `proto/stream-v1.md`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def _log(a: float) -> float:
 
 
 def _cos(a: float) -> float:
+    return _circular(a, ("C", "-S", "-C", "S"))
+
+
+def _sine(a: float) -> float:
+    return _circular(a, ("S", "C", "-S", "-C"))
+
+
+def _circular(a: float, by_quadrant: tuple[str, str, str, str]) -> float:
     if not abs(a) <= 2.0**20:
         return math.nan
     n = round(a * H("0x1.45f306dc9c883p-1"))
@@ -55,7 +63,7 @@ def _cos(a: float) -> float:
         c = 1.0 - q * c / (k * (k - 1))
         s = 1.0 - q * s / (k * (k + 1))
     s = r * s
-    return (c, -s, -c, s)[n % 4]
+    return {"C": c, "-S": -s, "-C": -c, "S": s}[by_quadrant[n % 4]]
 
 
 def _each(function: Callable[[float], float]) -> Callable[[Single], Single]:
@@ -77,4 +85,5 @@ OPERATIONS: dict[str, Callable[..., Single]] = {
     "log": _each(_log),
     "expm1": _each(_expm1),
     "cos": _each(_cos),
+    "sine": _each(_sine),
 }

@@ -124,7 +124,7 @@ def _maps() -> bool:
 
 def _functions() -> bool:
     functions = importlib.import_module("initium_law.fills.functions")
-    for name in ("exp", "log", "expm1", "cos"):
+    for name in ("exp", "log", "expm1", "cos", "sine"):
         pairs = [(int(x, 16), int(y, 16)) for function, x, y in lines("functions.txt") if function == name]
         given, expected = (np.array(column, np.uint32) for column in zip(*pairs, strict=True))
         made = getattr(functions, name)(given.view(np.float32)).view(np.uint32)

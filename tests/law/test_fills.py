@@ -151,7 +151,7 @@ def test_permutation_is_one() -> None:
     assert abs(np.corrcoef(ours, np.arange(5000))[0, 1]) < 0.06
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "expm1", "cos"])
+@pytest.mark.parametrize("name", ["exp", "log", "expm1", "cos", "sine"])
 def test_functions_are_rounded_almost_correctly(name: str) -> None:
     """All but a few results in a million are the binary32 number nearest to the true one, the others its neighbour."""
     rng = np.random.default_rng(5)
@@ -160,7 +160,7 @@ def test_functions_are_rounded_almost_correctly(name: str) -> None:
     given = x.astype(np.float32)
     with np.errstate(all="ignore"):
         made = getattr(functions, name)(given).astype(np.float64)
-        true = getattr(np, name)(given.astype(np.longdouble)).astype(np.float32)
+        true = getattr(np, {"sine": "sin"}.get(name, name))(given.astype(np.longdouble)).astype(np.float32)
     close = np.isfinite(true)
     assert (made[close] == true[close]).mean() > 1 - 1e-5
     assert np.array_equal(np.isfinite(made), close)

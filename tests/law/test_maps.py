@@ -54,6 +54,13 @@ def test_draws_equal_the_reference(fill: Fill, dtype: str) -> None:
         assert draw(drawer, start, 3000) == reference.draw(fill, 5, "layer.weight", dtype, start, 3000)
 
 
+def test_no_truncated_normal_is_far_out_however_far_its_bounds_are() -> None:
+    """timm's truncated normal maps a uniform draw of exactly -1, one in 2^24, to its bound: -2 at a std of 0.02, 100
+    standard deviations out. No word gives that here: the ends of the range are the ends of the distribution."""
+    made = reference.values(extreme_words(), TruncNormal(0.0, 0.02, -2.0, 2.0), "F32")
+    assert 0.12 < float(made.max()) == -float(made.min()) < 0.13
+
+
 @pytest.mark.parametrize("words", [extreme_words(), random_words(256)], ids=["extreme", "random"])
 def test_normal_map_equals_the_reference(words: npt.NDArray[np.uint32]) -> None:
     """Promise 1 (pure): word by word, the ends of the range included."""

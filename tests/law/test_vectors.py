@@ -25,7 +25,7 @@ from .cases import BIG, COLUMNS, LITERALS, MAPS, TENSORS
 from .support import draws_stored
 from .vectors import fill_of, lines, refusals, tensor_of, text_of
 
-FUNCTIONS = {"exp": functions.exp, "log": functions.log, "expm1": functions.expm1, "cos": functions.cos}
+FUNCTIONS = {name: getattr(functions, name) for name in ("exp", "log", "expm1", "cos", "sine")}
 
 
 def words(text: str) -> list[int]:

@@ -113,7 +113,7 @@ def _bounds() -> Iterator[str]:
 
 def _functions() -> Iterator[str]:
     inputs = np.array(singles(), np.uint32).view(np.float32)
-    for name in ("exp", "log", "expm1", "cos"):
+    for name in ("exp", "log", "expm1", "cos", "sine"):
         with np.errstate(all="ignore"):
             made = functions_reference.OPERATIONS[name](inputs)
         for x, y in zip(inputs.view(np.uint32), reference_fills.rendered(made, "F32"), strict=True):
@@ -188,7 +188,8 @@ FILES = {
     ),
     "functions.txt": (
         _functions,
-        "The pointwise exp, log, expm1 and cos. Origin: Python's floats, rounded once.\nColumns: function | f32 | f32",
+        "The pointwise exp, log, expm1, cos and sine. Origin: Python's floats, rounded once.\n"
+        "Columns: function | f32 | f32",
     ),
     "renderings.txt": (
         _renderings,

@@ -215,5 +215,12 @@ def test_a_plan_says_the_version_that_its_fills_need() -> None:
     (violation,) = caught.value.violations
     assert violation.field == "tensors[0].fill"
     assert violation.message == "broadcast needs plan_version 2; the plan says 1"
+    fill.pointwise.op = "sine"
+    fill.pointwise.operands.append(inner)
+    with pytest.raises(PlanError, match="pointwise needs plan_version 2; the plan says 1"):
+        VirtualCheckpoint(plan)
+    fill.pointwise.op = "cos"
+    VirtualCheckpoint(plan)
     plan.plan_version = 2
+    fill.pointwise.op = "sine"
     VirtualCheckpoint(plan)

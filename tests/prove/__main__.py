@@ -1,5 +1,7 @@
 """`python -m tests.prove [sweep] [renderings] [cells] [correlation] [record]`: the proofs, one after another.
 
+Every model of the libraries has a command of its own: `python -m tests.prove.coverage`.
+
 What is finished stands in `out/prove/*.json` and is not done again: delete it after a change of the code. `record`
 prints it as RECORD.md has it. With `--only TEXT` a sweep does what has TEXT in its name, e.g. `--only triton`, with
 `--skip TEXT` what has not.

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from initium.v1.fill_pb2 import Fill, Part, StoredFill
+from initium.v1.fill_pb2 import Fill, Part, PointwiseFill, StoredFill
 from initium.v1.plan_pb2 import TensorKind
 
 _FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-][0-9]{1,4}")
@@ -29,7 +29,28 @@ def number(text: str, digits: int = 6) -> str:
 def fill(message: Fill, short: bool = False) -> str:
     """A fill with its numbers, e.g. `normal(mean=0, std=0.02)`; `short`: `normal(0, 0.02)`, `uniform(±0.0221)`."""
     kind = message.WhichOneof("kind")
+    if kind == "pointwise":
+        return _function(message.pointwise, short)
     return "" if kind is None else f"{kind}({_arguments(getattr(message, kind), short)})"
+
+
+_SIGNS = {"add": "+", "multiply": "*", "divide": "/"}
+
+
+def _function(body: PointwiseFill, short: bool) -> str:
+    """As arithmetic is written, e.g. `exp(uniform(low=0, high=1) * 4.6 + -6.9)`; constants are their numbers."""
+    operands = [_operand(operand, short) for operand in body.operands]
+    sign = _SIGNS.get(body.op)
+    if sign is None or len(operands) != 2:
+        return f"{body.op}({', '.join(operands)})"
+    nested = [operand.pointwise.op if operand.WhichOneof("kind") == "pointwise" else "" for operand in body.operands]
+    loose = [op in _SIGNS and not (body.op == "add" and (op != "add" or k == 0)) for k, op in enumerate(nested)]
+    return f" {sign} ".join(f"({x})" if inner else x for x, inner in zip(operands, loose, strict=True))
+
+
+def _operand(operand: Fill, short: bool) -> str:
+    constant = operand.WhichOneof("kind") == "constant"
+    return _single(operand.constant.value, short) if constant else fill(operand, short)
 
 
 def _stored(body: StoredFill) -> str:

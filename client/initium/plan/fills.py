@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from initium.contract.canonical import hex_float, parse_hex_float
 from initium.errors import PlanError, invalid
 from initium.v1 import fill_pb2
-from initium_law.grammar import KINDS, Broadcast, Fill, Part, Stored, inner_fills
+from initium_law.grammar import KINDS, Broadcast, Fill, Part, Pointwise, Stored, inner_fills
 
 SINCE: Mapping[type[Fill], int] = {Broadcast: 2, Stored: 2}
 """The plan_version that brought a kind of fill, where that is not the first."""
@@ -26,8 +26,14 @@ def version_of(fill: Fill) -> int:
 
 def newest(fill: Fill) -> tuple[int, str]:
     """The lowest plan_version that can say the fill, and the kind that needs it."""
-    own = SINCE.get(type(fill), 1), _NAMES[type(fill)]
+    own = _since(fill), _NAMES[type(fill)]
     return max([own, *map(newest, inner_fills(fill))], key=lambda found: found[0])
+
+
+def _since(fill: Fill) -> int:
+    if isinstance(fill, Pointwise) and fill.op == "sine":
+        return 2
+    return SINCE.get(type(fill), 1)
 
 
 def encode_fill(fill: Fill) -> fill_pb2.Fill:

@@ -29,6 +29,15 @@ const atMost = (a: number, high: number): number => a > high ? high : a;
 export const clamp = (a: number, low: number, high: number): number => atMost(a < low ? low : a, high);
 const expm1 = (y: number): number => Math.abs(y) >= 0.5 ? exp(y) - 1 : y * down(17, 2, 1, 1, (s, k) => 1 + y * s / k);
 
+/** Cosine of a and so many right angles. */
+function circular(a: number, quadrants: number): number {
+  if (!(Math.abs(a) <= 0x100000)) return NaN;
+  const n = rint(a * PI_INV) + 0, r = ((a - n * PI_HIGH) - n * PI_MIDDLE) - n * PI_LOW, q = r * r;
+  const C = down(18, 2, 2, 1, (C, k) => 1 - q * C / (k * (k - 1)));
+  const S = r * down(18, 2, 2, 1, (S, k) => 1 - q * S / (k * (k + 1)));
+  return [C, -S, -C, S][(n + quadrants) & 3];
+}
+
 /** Results are not rounded to f32 yet (which makes the first four the f32 operations). */
 export const OPERATIONS: Record<string, (...operands: number[]) => number> = {
   add: (a, b) => a + b, multiply: (a, b) => a * b, divide: (a, b) => a / b, sqrt: (a) => Math.sqrt(a), clamp,
@@ -39,11 +48,5 @@ export const OPERATIONS: Record<string, (...operands: number[]) => number> = {
     const [m, e] = half < ROOT ? [half * 2, exponent - 1] : [half, exponent], s = (m - 1) / (m + 1), q = s * s;
     return e * LN2_HIGH + (2 * s * down(21, 1, 2, 1 / 23, (p, k) => p * q + 1 / k) + e * LN2_LOW);
   },
-  cos(a) {
-    if (!(Math.abs(a) <= 0x100000)) return NaN;
-    const n = rint(a * PI_INV), r = ((a - n * PI_HIGH) - n * PI_MIDDLE) - n * PI_LOW, q = r * r;
-    const C = down(18, 2, 2, 1, (C, k) => 1 - q * C / (k * (k - 1)));
-    const S = r * down(18, 2, 2, 1, (S, k) => 1 - q * S / (k * (k + 1)));
-    return [C, -S, -C, S][n & 3];
-  },
+  cos: (a) => circular(a, 0), sine: (a) => circular(a, 3),
 };

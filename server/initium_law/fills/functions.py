@@ -1,4 +1,4 @@
-"""exp, log, expm1 and cos of binary32 values by fixed sequences of correctly rounded binary64 operations.
+"""exp, log, expm1, cosine and sine of binary32 values by fixed sequences of correctly rounded binary64 operations.
 
 Each takes float32[n] and gives float32[n]: the argument is widened, the sequence written here is worked off in
 binary64, every operation rounded by itself, and the result is rounded once. What it gives is the definition; it is
@@ -67,15 +67,26 @@ def log(x: Singles) -> Singles:
 
 
 def cos(x: Singles) -> Singles:
-    """Cosine for |x| <= 2^20; of larger arguments, infinities and NaN it is NaN.
+    """Cosine for |x| <= 2^20; of larger arguments, infinities and NaN it is NaN."""
+    return _circular(x, 0)
 
-    n = rint(x 2/pi), r = ((x - n c1) - n c2) - n c3 with the three parts of pi/2; by n mod 4 the result is C(r), -S(r),
-    -C(r) or S(r), the Taylor sums of cosine (to r^18) and sine (to r^19) by Horner's rule in q = r r.
+
+def sine(x: Singles) -> Singles:
+    """Sine for |x| <= 2^20; of larger arguments, infinities and NaN it is NaN."""
+    return _circular(x, 3)
+
+
+def _circular(x: Singles, quadrants: int) -> Singles:
+    """Cosine of x and so many right angles.
+
+    n = rint(x 2/pi), an integer (0, never -0), r = ((x - n c1) - n c2) - n c3 with the three parts of pi/2; by
+    (n + quadrants) mod 4 the result is C(r), -S(r), -C(r) or S(r), the Taylor sums of cosine (to r^18) and sine (to
+    r^19) by Horner's rule in q = r r.
     """
     y = x.astype(np.float64)
     valid = np.abs(y) <= _LARGEST_ANGLE
     y = np.where(valid, y, 0.0)
-    n = np.rint(y * _TWO_OVER_PI)
+    n = np.rint(y * _TWO_OVER_PI) + 0.0  # -0 becomes 0, so that the sine of -0 is -0
     r = ((y - n * _HALF_PI_HIGH) - n * _HALF_PI_MIDDLE) - n * _HALF_PI_LOW
     q = r * r
     cosine, sine = np.ones_like(q), np.ones_like(q)
@@ -83,6 +94,6 @@ def cos(x: Singles) -> Singles:
         cosine = 1.0 - q * cosine / (k * (k - 1))
         sine = 1.0 - q * sine / (k * (k + 1))
     sine = r * sine
-    quadrant = n.astype(np.int64) & 3
+    quadrant = (n.astype(np.int64) + quadrants) & 3
     result = np.select([quadrant == 0, quadrant == 1, quadrant == 2], [cosine, -sine, -cosine], sine)
     return np.where(valid, result, np.nan).astype(np.float32)

@@ -29,6 +29,7 @@ OPERATIONS: dict[str, Callable[..., Singles]] = {
     "log": functions.log,
     "expm1": functions.expm1,
     "cos": functions.cos,
+    "sine": functions.sine,
 }
 """Binary32 arrays to a binary32 array: single IEEE 754 operations, or fixed sequences of them."""
 

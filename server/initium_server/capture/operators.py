@@ -205,10 +205,11 @@ def _reciprocal(step: Step) -> Symbol | None:
     return step.elementwise(lambda x: _divide(step, Const(1), x), step.argument(0, "self"))
 
 
-@_operator("sqrt", "exp", "log", "expm1", "cos", "erfinv")
+@_operator("sqrt", "exp", "log", "expm1", "cos", "sin", "erfinv")
 def _function(step: Step) -> Symbol | None:
-    name = step.event.name
-    return step.elementwise(lambda x: apply(name.removesuffix("_"), name, x), step.argument(0, "self"))
+    call = step.event.name
+    name = {"sin": "sine"}.get(call.removesuffix("_"), call.removesuffix("_"))
+    return step.elementwise(lambda x: apply(name, call, x), step.argument(0, "self"))
 
 
 @_operator("clamp")
