@@ -36,6 +36,7 @@ from initium_law.grammar import Normal, Random, TruncNormal, Uniform
 from initium_law.maps.random_fills import Backend, Draw, resolve
 from tests.backends import conformance
 from tests.law.cases import LITERALS
+from tests.law.support import Contents
 from tests.law.test_vectors import map_groups, spec
 from tests.law.vectors import fill_of, lines
 
@@ -134,7 +135,7 @@ def sweep(device: Device, backend: str, case: str) -> Iterator[Row]:
 
 def vectors(device: Device, backend: str) -> Iterator[Row]:
     """Every vector that something is drawn for, and the ranges and words of tests/backends."""
-    engine = law.Engine(backend=Lanes([device.name], device.fill).draw)
+    engine = law.Engine(backend=Lanes([device.name], device.fill).draw, stores=Contents(LITERALS))
     for name in ("tensors.txt", "digests.txt"):
         given = lines(name)
         wrong = [line for line in given if not _holds(line, engine, hashed=name == "digests.txt")]

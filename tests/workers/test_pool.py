@@ -92,7 +92,7 @@ def test_bare_tensors_need_neither_torch_nor_numba(monkeypatch: pytest.MonkeyPat
     with contextlib.closing(Zygote(preload=False)) as zygote:
         pool = Pool(zygote, JobLimits(30))
         assert pool.has(needs(recipe))
-        assert pool.run(partial(resolve, Limits(), "cpu", 1), recipe.SerializeToString(), modules=needs(recipe))
+        assert pool.run(partial(resolve, Limits(), "cpu", 1, {}), recipe.SerializeToString(), modules=needs(recipe))
         assert [pool.run(jobs.loaded, name) for name in (b"torch", b"numba")] == [b"False"] * 2
         recipe.groups.defaults["nesterov"] = True
         assert "torch" in needs(recipe)
@@ -164,7 +164,7 @@ def test_patterns_are_compiled_behind_the_fence(bare: Zygote) -> None:
     architecture = {"tensors": {"tensors": [{"name": "x"}]}}
     recipe = load_recipe({"architecture": architecture, "seed": 1, "init": {"rules": rules}})
     with pytest.raises(InitiumError) as caught:
-        Pool(bare, JobLimits(60, 64 << 20)).run(partial(resolve, Limits(), "cpu", 1), recipe.SerializeToString())
+        Pool(bare, JobLimits(60, 64 << 20)).run(partial(resolve, Limits(), "cpu", 1, {}), recipe.SerializeToString())
     assert caught.value.reason == "BUILD_CRASHED"
 
 
