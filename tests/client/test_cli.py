@@ -253,6 +253,17 @@ def test_capabilities(server: FakeServer, capsys: Any) -> None:
     assert json.loads(capsys.readouterr().out) == {"server_version": "fake", "device": "none"}
 
 
+def test_a_preset_is_shown_with_its_rules(server: FakeServer, monkeypatch: Any, capsys: Any) -> None:
+    answer = pb.GetCapabilitiesResponse(presets=[{"name": "gpt2", "text": "# GPT-2\nrules: []\n"}])
+    monkeypatch.setattr(initium.Client, "capabilities", lambda _: answer)
+    assert run("capabilities", "gpt2", "--server", server.address) == 0
+    assert capsys.readouterr().out == "# GPT-2\nrules: []\n"
+    assert run("capabilities", "gpt2", "--server", server.address, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "gpt2", "text": "# GPT-2\nrules: []\n"}
+    assert run("capabilities", "gtp2", "--server", server.address) == 2
+    assert capsys.readouterr().err == "error: recipes have no word 'gtp2'; did you mean 'gpt2'?\n"
+
+
 def test_integers_are_numbers_in_what_only_the_command_prints(
     server: FakeServer, recipe: str, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:

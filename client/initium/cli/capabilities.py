@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
   initium capabilities
   initium capabilities --server trainer:7070 --json
-  initium capabilities kaiming_normal            # an initializer, a key, a role: its meaning; asks no server"""
+  initium capabilities kaiming_normal            # an initializer, a key, a role: its meaning; asks no server
+  initium capabilities gpt2                      # a preset: its rules"""
 
 
 def register(commands: common.Commands) -> None:
     """Adds the command."""
     summary = "show what a server can do, and its limits, or what a word of recipes means"
     parser = common.add_command(commands, "capabilities", summary, _EXAMPLES)
-    parser.add_argument("word", metavar="WORD", nargs="?", help="a key or a word of recipes, e.g. normal, module, norm")
+    parser.add_argument(
+        "word",
+        metavar="WORD",
+        nargs="?",
+        help="a key or a word of recipes, or a preset, e.g. normal, module, norm, gpt2",
+    )
     common.add_server(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)
@@ -62,12 +68,24 @@ def _explain(args: argparse.Namespace) -> int:
 
     found = [entry for entry in entries() if entry.word == args.word]
     if not found:
-        hint = suggestion(args.word, (entry.word for entry in entries()), "words")
-        raise RequestError(f"recipes have no word {args.word!r}; {hint}")
+        return _preset(args, [entry.word for entry in entries()])
     if args.json:
         common.print_json([_entry_json(entry) for entry in found])
     else:
         print("\n\n".join("\n".join(_entry(entry)) for entry in found))
+    return 0
+
+
+def _preset(args: argparse.Namespace, words: list[str]) -> int:
+    """Prints the rules of a preset, which the server has. Errors: RequestError where it has none of that name."""
+    with common.open_client(args) as client:
+        presets = {preset.name: preset for preset in client.capabilities().presets}
+    if args.word not in presets:
+        raise RequestError(f"recipes have no word {args.word!r}; {suggestion(args.word, [*words, *presets], 'words')}")
+    if args.json:
+        common.print_json(common.to_numbers(presets[args.word]))
+    else:
+        print(presets[args.word].text.rstrip())
     return 0
 
 
