@@ -123,6 +123,20 @@ def test_the_bytes_are_those_of_a_script(name: str) -> None:
     assert same(ours, scripted(linears, script))
 
 
+def test_copies_come_last_through_any_chain() -> None:
+    """A copy has what the other has in the end, though the other, which may be a copy itself, is initialized later."""
+    rules = [
+        {"match": {"path": ["0.weight"]}, "copy": {"tensor": "1.weight"}},
+        {"match": {"path": ["1.weight"]}, "copy": {"tensor": "2.weight"}},
+        {"match": {"path": ["2.weight"]}, "normal": {}},
+    ]
+    plan = resolved(LINEARS, *rules)
+    ours = generator.run(plan, "cpu")
+    assert torch.equal(ours["0.weight"], ours["2.weight"])
+    assert torch.equal(ours["1.weight"], ours["2.weight"])
+    assert ours["2.weight"].std() > 0.8
+
+
 @pytest.mark.parametrize("row", [{}, {"row": 3}, {"row": -7}])
 @pytest.mark.parametrize("inner", ["normal", "library_default"])
 def test_a_padding_row(row: dict[str, int], inner: str) -> None:

@@ -1,8 +1,8 @@
 """Generator `torch`: the recipe run as real PyTorch, as a user's own script would.
 
 The reference script: `torch.manual_seed(seed)`; build in float32; `model.apply(f)`, where f takes the module's own
-parameters in registration order and the first matching rule; then cast. Bytes equal that script's in the same
-environment.
+parameters in registration order and the first matching rule; then what is a copy of another tensor; then cast. Bytes
+equal that script's in the same environment.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def run(plan: plan_pb2.Plan, device: str) -> dict[str, torch.Tensor]:
     known = {owner.name: Target.of(t, owner, planned) for t in inventory.tensors for owner in t.owners}
     with torch.no_grad():
         model.apply(lambda module: _initialize(module, names[module], known, rules))
-    state = model.state_dict()
+        state = model.state_dict()
+        _copy(known, rules, state)
     return {t.name: state[t.name].detach().to(_TORCH[t.dtype]).cpu().contiguous() for t in plan.tensors}
 
 
@@ -95,6 +96,16 @@ def _initialize(module: torch.nn.Module, name: str, known: Mapping[str, Target],
         rule = _rule_for(target, rules) if target else None
         if rule and target:
             call(rule.message, target, value)
+
+
+def _copy(known: Mapping[str, Target], rules: Sequence[Rule], state: Mapping[str, torch.Tensor]) -> None:
+    """Gives each tensor whose rule is `copy` the values of the other, which may be a copy itself."""
+    deciding = {name: _rule_for(target, rules) for name, target in known.items()}
+    copies = {name: rule.message.copy.tensor for name, rule in deciding.items() if rule and rule.initializer == "copy"}
+    for name, source in copies.items():
+        while source in copies:
+            source = copies[source]
+        state[name].copy_(state[source])
 
 
 def _rule_for(target: Target, rules: Sequence[Rule]) -> Rule | None:
@@ -116,9 +127,9 @@ def call(rule: init_pb2.InitRule, target: Target, tensor: torch.Tensor) -> None:
     """
     name = rule.WhichOneof("initializer") or ""
     args, _ = computed.arguments(rule, target)
-    if name in _MADE_OF_OTHERS:
-        _MADE_OF_OTHERS[name](args, target, tensor)
-    elif name != LIBRARY_DEFAULT:
+    if name in _OWN:
+        _OWN[name](args, target, tensor)
+    elif name not in (LIBRARY_DEFAULT, "copy"):
         given: dict[str, Any] = {field.name: value for field, value in args.ListFields() if field.name != "fans"}
         getattr(torch.nn.init, f"{name}_")(tensor, **given)
 
@@ -140,7 +151,12 @@ def _padded(args: Any, target: Target, tensor: torch.Tensor) -> None:
     tensor[layers.padding_row(args, target)].zero_()
 
 
-_MADE_OF_OTHERS = {"split": _split, "pieces": _pieces, "padded": _padded}
+def _values(args: Any, target: Target, tensor: torch.Tensor) -> None:
+    tensor.copy_(torch.tensor(list(args.values), dtype=torch.float64).view(tensor.shape))
+
+
+_OWN = {"split": _split, "pieces": _pieces, "padded": _padded, "values": _values}
+"""What is a line of a script, though torch.nn.init has no function for it."""
 
 
 def _write(file: WeightFile, tensors: dict[str, torch.Tensor], directory: Path) -> None:

@@ -35,7 +35,7 @@ def log_arange(args: Any, target: Target) -> Resolution:
     return Resolution(fills.Pointwise("log", (inside,)))
 
 
-@initializer(torch=False)
+@initializer
 def values(args: Any, target: Target) -> Resolution:
     table = list(args.values)
     if len(table) > MAX_VALUES:

@@ -31,7 +31,7 @@ def norm_of(args: Any, target: Target) -> Resolution:
     return Resolution(fills.NormOf(other.name, other.shape, fill, axis))
 
 
-@initializer(torch=False)
+@initializer
 def copy(args: Any, target: Target) -> Resolution:
     other, fill = _other(args, target)
     if not target.whole:
