@@ -162,7 +162,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        frozen_args, frozen_kwargs = tree_map(self._freeze, (args, kwargs))
+        frozen_args = tuple(map(self._frozen, args))
+        frozen_kwargs = {key: self._frozen(value) for key, value in kwargs.items()}
         try:
             result = self._run(func, args, kwargs)
         except _UNKNOWABLE:
@@ -202,6 +203,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
         """Records that the tensor has these real values."""
         self.cell(tensor).events.append(Event(place_of(tensor), data=data))
 
+    def _frozen(self, argument: Any) -> Any:
+        """The argument with a Ref for every tensor; walking a tree takes longer than most arguments are worth."""
+        return tree_map(self._freeze, argument) if isinstance(argument, list | tuple) else self._freeze(argument)
+
     def _freeze(self, leaf: Any) -> Any:
         if not _is_tensor(leaf):
             return leaf
@@ -215,12 +220,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ann
             return
         for position, name in written_arguments(func):
             written = args[position] if position < len(args) else kwargs.get(name)
-            for leaf in tree_flatten(written)[0]:
+            for leaf in [written] if isinstance(written, Ref) else tree_flatten(written)[0]:
                 if isinstance(leaf, Ref):
                     leaf.cell.events.append(Event(leaf.place, func, args, kwargs))
 
     def _note_results(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        for index, leaf in enumerate(tree_flatten(result)[0]):
+        for index, leaf in enumerate([result] if _is_tensor(result) else tree_flatten(result)[0]):
             if _is_tensor(leaf) and not self.cell(leaf).events:
                 self.cell(leaf).events.append(Event(place_of(leaf), func, args, kwargs, output=index))
 

@@ -53,4 +53,11 @@ def _warm_up() -> None:
 
     from initium_server.capture import capture, describe
 
-    describe(capture(lambda: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
+    def build() -> nn.Module:
+        """What most models are made of."""
+        conv, linear = nn.Conv2d(2, 2, 1), nn.Linear(2, 2)
+        nn.init.kaiming_normal_(conv.weight)
+        nn.init.trunc_normal_(linear.weight)
+        return nn.Sequential(conv, nn.BatchNorm2d(2), linear, nn.LayerNorm(2), nn.Embedding(2, 2))
+
+    describe(capture(build))
