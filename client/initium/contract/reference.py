@@ -66,7 +66,7 @@ def example(name: str) -> str:
 
 def name_of(field: FieldDescriptor) -> str:
     """`Message.field`."""
-    return f"{field.containing_type.name}.{field.name}"  # type: ignore[union-attr]
+    return f"{field.containing_type.name}.{field.name}"  # type: ignore[union-attr]  # a field of a message has one
 
 
 def text_of(field: FieldDescriptor) -> str:
