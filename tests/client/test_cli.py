@@ -28,7 +28,7 @@ from initium.client import local_server
 from initium.contract.leaves import LEAF
 from initium.contract.recipe import load
 from initium.v1 import service_pb2 as pb
-from initium.v1.fill_pb2 import Fill, Part, PartsFill
+from initium.v1.fill_pb2 import Fill, Part, PartsFill, UniformFill
 from tests.client.conftest import FILES, RECIPE
 from tests.client.fake import FakeServer, Faults, rich_error
 
@@ -270,7 +270,7 @@ def test_integers_are_numbers_in_what_only_the_command_prints(
     assert run("generate", recipe, "-o", str(out), "--server", server.address, "--json") == 0
     assert [file.get("size", 0) for file in json.loads(capsys.readouterr().out)["files"]] == [*map(len, FILES.values())]
     assert json.loads((out / "manifest.json").read_text())["files"][0]["size"] == str(len(FILES["a.safetensors"]))
-    part = Part(start=[0], stop=[8], fill=FILLS["uniform(low=-1, high=1)"])
+    part = Part(start=[0], stop=[8], fill=Fill(uniform=UniformFill(low="-0x1p+0", high="0x1p+0")))
     tensor = pb.InventoryTensor(name="x", shape=[3, 4], default_fill=Fill(parts=PartsFill(parts=[part])))
     monkeypatch.setattr(initium.Client, "inventory", lambda *_: [tensor])
     assert run("inventory", recipe, "--server", server.address, "--json") == 0
